@@ -1,0 +1,3 @@
+"""vidscale: inference compute-optimal video vision-language models."""
+
+__version__ = "0.1.0"
