@@ -1,0 +1,49 @@
+# One virtual environment serves every target. The package is installed editable, so that neither the demo
+# nor the tests can run a stale copy of the source; versions come from constraints.txt.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install -q -c constraints.txt
+PINS   := pyproject.toml constraints.txt
+
+# Idle OpenMP threads that spin, and two test workers that each claim every core, cost more than they give.
+export OMP_NUM_THREADS ?= 1
+export OMP_WAIT_POLICY ?= PASSIVE
+export NUMBA_NUM_THREADS ?= 2
+
+.PHONY: demo test lint bench clean
+
+demo: $(VENV)/.core
+	$(BIN)/vidscale study paper-design --out demo/paper-design
+	$(BIN)/vidscale study li2024 --out demo/li2024
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest -n 2
+
+lint: $(VENV)/.lint
+	$(BIN)/ruff check
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.core
+	$(BIN)/python benchmarks/run.py
+
+clean:
+	rm -rf build dist demo .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.core: $(PINS) | $(BIN)/python
+	$(PIP) -e .
+	@touch $@
+
+$(VENV)/.test: $(PINS) | $(BIN)/python
+	$(PIP) -e '.[test]'
+	@touch $@
+
+$(VENV)/.lint: $(PINS) | $(BIN)/python
+	$(PIP) -e '.[lint]'
+	@touch $@
