@@ -1,0 +1,97 @@
+"""What every search checks before it starts: laws, budgets, data sizes, costs."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vidscale.cost import CostModel
+from vidscale.errors import InputError
+from vidscale.forms import Laws
+from vidscale.space import FACTORS_AND_DATA, Lattice
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+#: A configuration is affordable when cost <= budget · (1 + this): budgets are often printed costs read back.
+COST_TOLERANCE = 1e-12
+
+
+def checked_laws(laws: Laws) -> Laws:
+    """The laws as functions of lm_params, frames, tokens_per_frame and data_size.
+
+    Raises:
+        InputError: the batch is empty, a law has no live term, or a number in it is not usable.
+    """
+    if len(laws) == 0:
+        raise InputError("there are no laws to search; pass a batch of at least one")
+    logs, exponents = laws.log_coefficients, laws.exponents
+    for law in range(len(laws)):
+        if np.any(np.isnan(logs[law])) or np.any(logs[law] == np.inf) or not np.all(np.isfinite(exponents[law])):
+            raise InputError(f"law {law} has a coefficient or an exponent that is no number; "
+                             "allowed are finite exponents and log coefficients below infinity; refit it or drop it")
+        if not np.any(np.isfinite(logs[law])):
+            raise InputError(f"law {law} has no term left (every coefficient is 0); drop it from the batch")
+    return laws.over(FACTORS_AND_DATA)
+
+
+def positive(values: ArrayLike, name: str) -> Floats:
+    """One or more positive numbers as a vector.
+
+    Raises:
+        InputError: there is none, or one is not positive.
+    """
+    vector = np.atleast_1d(np.asarray(values, dtype=np.float64))
+    if vector.ndim != 1 or vector.size == 0:
+        raise InputError(f"{name} has shape {vector.shape}; give one or more positive numbers")
+    wrong = np.flatnonzero(~(vector > 0))
+    if wrong.size:
+        raise InputError(f"{name}[{wrong[0]}] is {vector[wrong[0]]:g}; allowed are positive numbers")
+    return vector
+
+
+def finite_positive(values: ArrayLike, name: str) -> Floats:
+    """`positive`, and finite too."""
+    vector = positive(values, name)
+    if np.any(np.isinf(vector)):
+        raise InputError(f"{name} holds an infinite value; allowed are finite positive numbers")
+    return vector
+
+
+def lattice_cost(lattice: Lattice, cost_model: CostModel) -> Floats:
+    """The cost of every configuration of a lattice, shape (points,); infinite where it cannot be bought at all.
+
+    Raises:
+        InputError: the cost model gives something that is no positive number, or nothing finite.
+    """
+    cost = np.asarray(cost_model.cost(lattice.points), dtype=np.float64)
+    wrong = np.flatnonzero(~(cost > 0))
+    if wrong.size:
+        raise InputError(f"cost model {cost_model.name!r} prices {lattice.configuration(int(wrong[0]))} at "
+                         f"{cost[wrong[0]]:g}; a cost must be positive")
+    if not np.any(np.isfinite(cost)):
+        raise InputError(f"cost model {cost_model.name!r} can buy no configuration of lattice {lattice.name!r}; "
+                         "choose another lattice")
+    return cost
+
+
+def check_budgets(budgets: ArrayLike, lattice: Lattice, cost_model: CostModel) -> Floats:
+    """The budgets as a vector, each of them enough for at least one configuration.
+
+    Args:
+        budgets: in the unit of the cost model.
+        lattice: what may be chosen.
+        cost_model: what it costs.
+
+    Raises:
+        InputError: a budget is below the cost of the cheapest configuration; the message names both.
+    """
+    vector = positive(budgets, "budgets")
+    cost = lattice_cost(lattice, cost_model)
+    cheapest = int(np.argmin(cost))
+    short = np.flatnonzero(cost[cheapest] > vector * (1 + COST_TOLERANCE))
+    if short.size:
+        n, t, v = lattice.points[cheapest]
+        raise InputError(
+            f"budget {vector[short[0]]:.4g} {cost_model.unit} buys nothing in lattice {lattice.name!r}: its cheapest "
+            f"configuration (lm_params={n:.4g}, frames={t:g}, tokens_per_frame={v:g}) costs "
+            f"{cost[cheapest]:.4g} {cost_model.unit}; raise the budget or add smaller levels")
+    return vector
