@@ -1,0 +1,381 @@
+"""The solver behind `continuous`: one small convex program, millions of times.
+
+    minimise F(v) = log Σ_j exp(a_j·v + b_j)   subject to   G(v) = log Σ_i exp(c_i·v + d_i) <= 0,   v in [0, 1]³
+
+v is log x scaled to the box, G the log of cost over budget, F the log of the error divided by a typical slope so
+that the multiplier is of order one. A primal-dual interior-point method (Boyd & Vandenberghe, Convex Optimization,
+11.7) comes close from a strictly feasible start whatever the curvature; it also tells which constraints bind.
+An active-set Newton method then solves the optimality conditions to rounding. What it returns is kept only where
+the duality gap is no worse, so the second step can sharpen an answer but not spoil it.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+#: Relative room between a budget and the cheapest corner below which the corner is the answer.
+CORNER = 1e-10
+#: Where the interior-point method stops: sum of complementarity products, and dual residual.
+GAP_STOP, RESIDUAL_STOP = 1e-12, 1e-11
+#: A direction whose curvature is this much below the largest is treated as flat.
+FLAT = 1e-11
+
+
+@njit(cache=True, error_model="numpy")
+def log_sum(offset: Any, slope: Any, v: Any, weight: Any, gradient: Any, hessian: Any) -> float:
+    """log Σ_j exp(offset_j + slope_j·v); fills the terms' shares, the gradient and the Hessian."""
+    top = -np.inf
+    for j in range(offset.size):
+        weight[j] = offset[j] + slope[j, 0] * v[0] + slope[j, 1] * v[1] + slope[j, 2] * v[2]
+        top = max(top, weight[j])
+    total = 0.0
+    for j in range(offset.size):
+        weight[j] = np.exp(weight[j] - top)
+        total += weight[j]
+    gradient[:] = 0.0
+    hessian[:] = 0.0
+    for j in range(offset.size):
+        weight[j] /= total
+        for k in range(3):
+            gradient[k] += weight[j] * slope[j, k]
+    for j in range(offset.size):
+        for k in range(3):
+            for m in range(k + 1):
+                hessian[k, m] += weight[j] * (slope[j, k] - gradient[k]) * (slope[j, m] - gradient[m])
+    for k in range(3):
+        for m in range(k):
+            hessian[m, k] = hessian[k, m]
+    return top + np.log(total)
+
+
+@njit(cache=True, error_model="numpy")
+def solve_spd(matrix: Any, right: Any, free: Any, out: Any) -> float:
+    """Solve matrix·out = right over the free coordinates (0 elsewhere) by Cholesky.
+
+    Returns the smallest pivot over the largest diagonal entry: at or near 0 the matrix is singular there.
+    """
+    lower = np.zeros((3, 3))
+    largest = 0.0
+    for k in range(3):
+        if free[k]:
+            largest = max(largest, matrix[k, k])
+    worst = 1.0
+    for k in range(3):
+        out[k] = 0.0
+        if not free[k]:
+            continue
+        pivot = matrix[k, k]
+        for m in range(k):
+            pivot -= lower[k, m] ** 2
+        worst = min(worst, pivot / largest if largest > 0 else 0.0)
+        pivot = max(pivot, 1e-300)
+        lower[k, k] = np.sqrt(pivot)
+        for i in range(k + 1, 3):
+            if free[i]:
+                value = matrix[i, k]
+                for m in range(k):
+                    value -= lower[i, m] * lower[k, m]
+                lower[i, k] = value / lower[k, k]
+    for k in range(3):
+        if free[k]:
+            value = right[k]
+            for m in range(k):
+                value -= lower[k, m] * out[m]
+            out[k] = value / lower[k, k]
+    for k in range(2, -1, -1):
+        if free[k]:
+            value = out[k]
+            for m in range(k + 1, 3):
+                value -= lower[m, k] * out[m]
+            out[k] = value / lower[k, k]
+    return worst
+
+
+@njit(cache=True, error_model="numpy")
+def _gap(v: Any, lam: float, grad_f: Any, grad_g: Any, g: float) -> float:
+    """F(v) minus the bound that λ certifies: −λ G(v) − min over w in the box of (∇F + λ∇G)·(w − v)."""
+    gap = -lam * g
+    for k in range(3):
+        r = grad_f[k] + lam * grad_g[k]
+        gap += max(r * v[k], -r * (1.0 - v[k]))
+    return gap
+
+
+@njit(cache=True, error_model="numpy")
+def solve(f_off: Any, f_slope: Any, g_off: Any, g_slope: Any, v: Any, low: Any, up: Any):
+    """Solve one program; fills v and the active bounds low and up.
+
+    Returns (λ, gap, state) in units of F: state 0 solved, 1 nothing is feasible. λ is the smallest multiplier where
+    several are right, that is the value of a little more budget rather than of a little less.
+    """
+    f_w, g_w = np.empty(f_off.size), np.empty(g_off.size)
+    f_g, g_g = np.empty(3), np.empty(3)
+    f_h, g_h = np.empty((3, 3)), np.empty((3, 3))
+    held = np.zeros(3, dtype=np.bool_)
+    low[:] = False
+    up[:] = False
+    v[:] = 0.0
+    cheapest = log_sum(g_off, g_slope, v, g_w, g_g, g_h)
+    if cheapest > 1e-12:
+        return 0.0, np.inf, 1
+    v[:] = 1.0
+    budget = log_sum(g_off, g_slope, v, g_w, g_g, g_h) > 0.0
+    corner = budget and cheapest > -CORNER
+    slope = f_slope.copy()
+    for k in range(3):
+        # Factors that cost nothing stay free at the cheapest corner; factors of width zero are never free.
+        if not np.any(f_slope[:, k] != 0.0) and not np.any(g_slope[:, k] != 0.0):
+            held[k] = True
+        if corner and np.any(g_slope[:, k] != 0.0):
+            held[k] = True
+        if held[k]:
+            slope[:, k] = 0.0
+    scale = _typical_slope(f_off, slope, f_w, f_g, f_h)
+    if corner:
+        budget = False
+    lam = _interior(f_off, slope, g_off, g_slope, scale, budget, held, cheapest, v, low, up)
+    lam = _polish(f_off, slope, g_off, g_slope, scale, budget, held, v, lam, low, up)
+    for k in range(3):
+        if held[k]:
+            v[k], low[k] = 0.0, True
+    g = log_sum(g_off, g_slope, v, g_w, g_g, g_h)
+    log_sum(f_off, f_slope, v, f_w, f_g, f_h)
+    lam *= scale
+    if corner:
+        lam = 0.0
+        for k in range(3):
+            if g_g[k] > 0.0:
+                lam = max(lam, -f_g[k] / g_g[k])
+    return lam, _gap(v, lam, f_g, g_g, g), 0
+
+
+@njit(cache=True, error_model="numpy")
+def _typical_slope(offset: Any, slope: Any, weight: Any, gradient: Any, hessian: Any) -> float:
+    """Σ_j share_j · steepest slope of term j at the box's middle; it is 0 only where F is constant (then 1)."""
+    log_sum(offset, slope, np.full(3, 0.5), weight, gradient, hessian)
+    total = 0.0
+    for j in range(offset.size):
+        total += weight[j] * np.max(np.abs(slope[j]))
+    return total if total > 1e-200 else 1.0
+
+
+@njit(cache=True, error_model="numpy")
+def _interior(f_off: Any, f_slope: Any, g_off: Any, g_slope: Any, scale: float, budget: bool, held: Any,
+              cheapest: float, v: Any, low: Any, up: Any) -> float:
+    """The interior-point method. Fills v and a first guess of the active bounds; returns λ."""
+    f_w, g_w = np.empty(f_off.size), np.empty(g_off.size)
+    f_g, g_g, right, dv = np.empty(3), np.empty(3), np.empty(3), np.empty(3)
+    f_h, g_h, matrix = np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 3))
+    free = np.ones(3, dtype=np.bool_)
+    trial = np.empty(3)
+    p, q, zp, zq = np.empty(3), np.empty(3), np.empty(3), np.empty(3)
+    new_p, new_q, new_zp, new_zq = np.empty(3), np.empty(3), np.empty(3), np.empty(3)
+    v[:] = 0.5
+    g = log_sum(g_off, g_slope, v, g_w, g_g, g_h)
+    if budget and g > 0.5 * cheapest:
+        # G is convex, so this far from the cheapest corner towards the middle at least half the room is left.
+        v[:] = 0.25 * cheapest / (cheapest - g)
+        g = log_sum(g_off, g_slope, v, g_w, g_g, g_h)
+    log_sum(f_off, f_slope, v, f_w, f_g, f_h)
+    s = -g if budget else 1.0
+    lam = 0.1 / s if budget else 0.0
+    for k in range(3):
+        p[k], q[k] = v[k], 1.0 - v[k]
+        zp[k], zq[k] = 0.1 / p[k], 0.1 / q[k]
+    shrink = 0.1
+    for _ in range(100):
+        eta = lam * s if budget else 0.0
+        dual = 0.0
+        for k in range(3):
+            eta += zp[k] * p[k] + zq[k] * q[k]
+            dual = max(dual, abs(f_g[k] / scale + lam * g_g[k] - zp[k] + zq[k]))
+        if eta < GAP_STOP and dual < RESIDUAL_STOP:
+            break
+        tau = shrink * max(eta, GAP_STOP) / (7.0 if budget else 6.0)
+        for k in range(3):
+            right[k] = -f_g[k] / scale + tau / p[k] - tau / q[k]
+            if budget:
+                right[k] -= tau / s * g_g[k]
+            for m in range(3):
+                matrix[k, m] = f_h[k, m] / scale
+                if budget:
+                    matrix[k, m] += lam * g_h[k, m] + lam / s * g_g[k] * g_g[m]
+            matrix[k, k] += zp[k] / p[k] + zq[k] / q[k]
+        solve_spd(matrix, right, free, dv)
+        d_lam = (tau - lam * s + lam * (g_g[0] * dv[0] + g_g[1] * dv[1] + g_g[2] * dv[2])) / s if budget else 0.0
+        step = 1.0
+        if d_lam < 0.0:
+            step = min(step, -0.99 * lam / d_lam)
+        before = _residual(f_g, g_g, scale, lam, s, p, q, zp, zq, tau, budget)
+        for k in range(3):
+            new_zp[k] = (tau - zp[k] * p[k] - zp[k] * dv[k]) / p[k]
+            new_zq[k] = (tau - zq[k] * q[k] + zq[k] * dv[k]) / q[k]
+            if new_zp[k] < 0.0:
+                step = min(step, -0.99 * zp[k] / new_zp[k])
+            if new_zq[k] < 0.0:
+                step = min(step, -0.99 * zq[k] / new_zq[k])
+            if dv[k] < 0.0:
+                step = min(step, -0.99 * p[k] / dv[k])
+            if dv[k] > 0.0:
+                step = min(step, 0.99 * q[k] / dv[k])
+        moved = False
+        for _ in range(30):
+            for k in range(3):
+                trial[k] = v[k] + step * dv[k]
+            g = log_sum(g_off, g_slope, trial, g_w, g_g, g_h)
+            if not budget or g < -0.01 * s:
+                log_sum(f_off, f_slope, trial, f_w, f_g, f_h)
+                after = 0.0
+                new_s = -g if budget else 1.0
+                for k in range(3):
+                    # Slacks move by the step itself: 1 − v would lose a small q to rounding.
+                    right[k] = p[k] + step * dv[k]
+                    new_p[k] = right[k]
+                    new_q[k] = q[k] - step * dv[k]
+                for k in range(3):
+                    right[k] = zp[k] + step * new_zp[k]
+                    trial[k] = zq[k] + step * new_zq[k]
+                after = _residual(f_g, g_g, scale, lam + step * d_lam, new_s, new_p, new_q, right, trial, tau, budget)
+                if after <= (1.0 - 0.01 * step) * before:
+                    moved = True
+                    break
+            step *= 0.5
+        if not moved:
+            break
+        for k in range(3):
+            v[k] += step * dv[k]
+            p[k], q[k] = new_p[k], new_q[k]
+            zp[k] += step * new_zp[k]
+            zq[k] += step * new_zq[k]
+        s = new_s
+        lam += step * d_lam
+        shrink = 0.02 if step > 0.9 else (0.1 if step > 0.5 else 0.5)
+    for k in range(3):
+        low[k] = not held[k] and zp[k] > p[k]
+        up[k] = not held[k] and zq[k] > q[k]
+        v[k] = min(max(v[k], 0.0), 1.0)
+    return lam
+
+
+@njit(cache=True, error_model="numpy")
+def _residual(f_g: Any, g_g: Any, scale: float, lam: float, s: float, p: Any, q: Any, zp: Any, zq: Any, tau: float,
+              budget: bool) -> float:
+    total = (lam * s - tau) ** 2 if budget else 0.0
+    for k in range(3):
+        total += (f_g[k] / scale + lam * g_g[k] - zp[k] + zq[k]) ** 2
+        total += (zp[k] * p[k] - tau) ** 2 + (zq[k] * q[k] - tau) ** 2
+    return np.sqrt(total)
+
+
+@njit(cache=True, error_model="numpy")
+def _polish(f_off: Any, f_slope: Any, g_off: Any, g_slope: Any, scale: float, budget: bool, held: Any, v: Any,
+            lam: float, low: Any, up: Any) -> float:
+    """Newton on the optimality conditions with the active set held, mending the set a few times if it was wrong."""
+    f_w, g_w = np.empty(f_off.size), np.empty(g_off.size)
+    f_g, g_g = np.empty(3), np.empty(3)
+    f_h, g_h = np.empty((3, 3)), np.empty((3, 3))
+    g = log_sum(g_off, g_slope, v, g_w, g_g, g_h)
+    log_sum(f_off, f_slope, v, f_w, f_g, f_h)
+    start_gap = _gap(v, lam, f_g / scale, g_g, g) if budget else _gap(v, 0.0, f_g / scale, g_g, g)
+    u, multiplier = v.copy(), lam if budget else 0.0
+    at_low, at_up = low.copy(), up.copy()
+    tight = budget and lam > -g
+    if not tight:
+        multiplier = 0.0
+    for _ in range(8):
+        for k in range(3):
+            if at_low[k]:
+                u[k] = 0.0
+            if at_up[k]:
+                u[k] = 1.0
+        multiplier = _newton(f_off, f_slope, g_off, g_slope, scale, tight, held, at_low, at_up, u, multiplier)
+        changed = False
+        for k in range(3):
+            if u[k] < 0.0 and not at_low[k]:
+                at_low[k] = changed = True
+            if u[k] > 1.0 and not at_up[k]:
+                at_up[k] = changed = True
+        if changed:
+            continue
+        g = log_sum(g_off, g_slope, u, g_w, g_g, g_h)
+        log_sum(f_off, f_slope, u, f_w, f_g, f_h)
+        if tight and multiplier < 0.0:
+            tight, multiplier = False, 0.0
+            continue
+        if budget and not tight and g > 1e-13:
+            tight = True
+            continue
+        worst, which = 1e-10, -1
+        for k in range(3):
+            r = f_g[k] / scale + multiplier * g_g[k]
+            wrong = -r if at_low[k] else (r if at_up[k] else 0.0)
+            if wrong > worst and not held[k]:
+                worst, which = wrong, k
+        if which < 0:
+            break
+        at_low[which] = at_up[which] = False
+    g = log_sum(g_off, g_slope, u, g_w, g_g, g_h)
+    log_sum(f_off, f_slope, u, f_w, f_g, f_h)
+    inside = np.all(u >= 0.0) and np.all(u <= 1.0) and multiplier >= 0.0 and (not budget or g <= 1e-13)
+    if inside and _gap(u, multiplier, f_g / scale, g_g, g) <= max(start_gap, 1e-13):
+        v[:] = u
+        low[:] = at_low
+        up[:] = at_up
+        return multiplier
+    # An unpolished answer has no exact active set; without a binding budget its λ is noise of the method.
+    return lam if budget and lam > 1e-9 else 0.0
+
+
+@njit(cache=True, error_model="numpy")
+def _newton(f_off: Any, f_slope: Any, g_off: Any, g_slope: Any, scale: float, tight: bool, held: Any, low: Any,
+            up: Any, u: Any, lam: float) -> float:
+    """A few Newton steps on (∇F + λ∇G, G) over the free factors; returns λ.
+
+    Along flat directions the matrix is singular and the gradient zero; a trace of proximal weight keeps such a
+    direction where it is and changes the others in the tenth digit of a step.
+    """
+    f_w, g_w = np.empty(f_off.size), np.empty(g_off.size)
+    f_g, g_g, a, b, right = np.empty(3), np.empty(3), np.empty(3), np.empty(3), np.empty(3)
+    f_h, g_h, matrix = np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 3))
+    free = ~(held | low | up)
+    if not np.any(free):
+        return lam
+    for _ in range(6):
+        g = log_sum(g_off, g_slope, u, g_w, g_g, g_h)
+        log_sum(f_off, f_slope, u, f_w, f_g, f_h)
+        size, trace = 0.0, 1e-300
+        for k in range(3):
+            if free[k]:
+                size += g_g[k] ** 2
+                trace += f_h[k, k] / scale + lam * g_h[k, k]
+        bound = tight and size > 1e-24
+        error = abs(g) if bound else 0.0
+        for k in range(3):
+            right[k] = -(f_g[k] / scale + lam * g_g[k])
+            if free[k]:
+                error = max(error, abs(right[k]))
+            for m in range(3):
+                matrix[k, m] = f_h[k, m] / scale + lam * g_h[k, m]
+                if bound:
+                    matrix[k, m] += trace / size * g_g[k] * g_g[m]
+            matrix[k, k] += 1e-10 * trace
+        if error < 1e-15:
+            break
+        solve_spd(matrix, right, free, a)
+        change = 0.0
+        if bound:
+            solve_spd(matrix, g_g, free, b)
+            along_a = along_b = 0.0
+            for k in range(3):
+                if free[k]:
+                    along_a += g_g[k] * a[k]
+                    along_b += g_g[k] * b[k]
+            change = (along_a + g) / along_b
+            lam += change - trace / size * g
+        for k in range(3):
+            if free[k]:
+                u[k] += a[k] - (change * b[k] if bound else 0.0)
+        if not np.all(np.abs(u) < 10.0):
+            break
+    return lam
