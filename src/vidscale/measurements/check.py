@@ -1,0 +1,162 @@
+"""Values that are numbers and still cannot be right: ranges, wrong declarations, rows that disagree."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from vidscale.errors import InputError
+from vidscale.measurements.cells import Cells, numbers, whole
+from vidscale.measurements.load import RawTable
+from vidscale.measurements.schema import (
+    DATA_SIZE,
+    ERROR,
+    FRAMES,
+    LM_PARAMS,
+    N_EVAL,
+    RUN_ID,
+    RUN_KEY,
+    SCORE,
+    SEED,
+    TASK,
+    TOKENS_PER_FRAME,
+    UNITS,
+)
+from vidscale.measurements.table import key_codes
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bound:
+    """Least and largest value a factor can plausibly have, and what to do about one outside."""
+
+    least: float
+    most: float
+    advice: str
+
+
+# The outer bounds catch a unit declared where the file already holds plain counts, and the reverse.
+_BOUNDS: Mapping[str, Bound] = {
+    LM_PARAMS: Bound(least=1e3, most=1e14, advice="in billions declare the unit: --unit lm_params=B"),
+    TOKENS_PER_FRAME: Bound(least=1.0, most=1e9, advice="check the column"),
+    DATA_SIZE: Bound(least=1.0, most=1e15, advice="in millions declare the unit: --unit data_size=M"),
+}
+
+
+def factor(cells: Cells, name: str, unit: str) -> Floats:
+    """One factor column in plain counts, shape (rows,).
+
+    Args:
+        cells: the raw column.
+        name: lm_params, frames, tokens_per_frame or data_size.
+        unit: the unit it is declared in, a key of UNITS[name]; "1" where none applies.
+
+    Raises:
+        InputError: a cell is no number, or one the factor cannot have.
+    """
+    if name == FRAMES:
+        return whole(cells, least=1)
+    bound = _BOUNDS[name]
+    scale = UNITS[name][unit] if name in UNITS else 1.0
+    values = numbers(cells) * scale
+    row = cells.first((values < bound.least) | (values > bound.most))
+    if row is None:
+        return values
+    declared = f" (unit {unit})" if unit != "1" else ""
+    allowed = f"{name} lies between {bound.least:g} and {bound.most:g}"
+    raise cells.fail(row, f"the value is {values[row] / scale:g}{declared}", f"{allowed}; {bound.advice}")
+
+
+def error_of(cells: Cells, metric: str, unit: str) -> Floats:
+    """The measured column as an error in [0, 1], shape (rows,).
+
+    Raises:
+        InputError: a value cannot be a `metric` in this `unit`; the message names the declaration to change.
+    """
+    top = UNITS[ERROR][unit]
+    values = numbers(cells)
+    row = cells.first((values < 0) | (values > top))
+    if row is not None:
+        hint = f"; in percent declare it: --unit {metric}=percent" if 1 < values[row] <= 100 else ""
+        raise cells.fail(row, f"the {metric} is {values[row]:g}", f"allowed as a {unit} is 0 to {top:g}{hint}")
+    if unit == "percent" and values.max() <= 1:
+        raise cells.fail(
+            int(np.argmax(values)),
+            f"the largest {metric} is {values.max():g}",
+            f"declared as percent, yet no value exceeds 1; as a fraction declare --unit {metric}=fraction",
+        )
+    fraction = values / top
+    return 1.0 - fraction if metric == SCORE else fraction
+
+
+def lift_zeros(raw: RawTable, error: Floats, n_eval: Floats, metric: str) -> tuple[Floats, Flags]:
+    """Errors without zeros, and where one was.
+
+    No error seen in n questions does not make the true error 0, and its logarithm has to exist: it becomes
+    (0 + ½) / (n + 1), the estimate of a binomial share under half a question either way.
+
+    Raises:
+        InputError: an error is 0 where n_eval is unknown.
+    """
+    zero = error == 0
+    stuck = zero & np.isnan(n_eval)
+    if stuck.any():
+        saw = "the score is 1 (an error of 0)" if metric == SCORE else "the error is 0"
+        raise InputError(
+            f"{raw.where(int(np.argmax(stuck)))}, column {metric}: {saw} and n_eval is unknown; "
+            f"add a column n_eval (questions asked), or check that the column holds {metric}s"
+        )
+    return np.where(zero, 0.5 / (np.where(np.isnan(n_eval), 1.0, n_eval) + 1.0), error), zero
+
+
+def chance_of(cells: Cells, unit: str) -> Floats:
+    """The chance column as a fraction, NaN where blank, shape (rows,)."""
+    top = UNITS[ERROR][unit]
+    values = numbers(cells, blanks=True)
+    row = cells.first((values < 0) | (values >= top))
+    if row is not None:
+        raise cells.fail(row, f"chance is {values[row]:g}", f"allowed as a {unit} is at least 0 and below {top:g}")
+    return values / top
+
+
+def sorted_once(raw: RawTable, rows: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Rows in canonical order, each run × task once, and how many identical repeats were dropped.
+
+    Args:
+        raw: says which line a row came from.
+        rows: checked rows whose index numbers the rows of `raw`.
+
+    Raises:
+        InputError: two rows of one run and task disagree on the error or on n_eval.
+    """
+    codes = key_codes(rows, (*RUN_KEY, TASK))
+    order = np.lexsort(codes.T[::-1])
+    rows, codes = rows.iloc[order], codes[order]
+    repeat = np.r_[False, (codes[1:] == codes[:-1]).all(axis=1)]
+    if not repeat.any():
+        return rows, 0
+    measured = rows[[ERROR, N_EVAL]].to_numpy(dtype=np.float64)
+    same = np.r_[True, ((measured[1:] == measured[:-1]) | np.isnan(measured[1:] + measured[:-1])).all(axis=1)]
+    torn = repeat & ~same
+    if torn.any():
+        raise InputError(_disagreement(raw, rows, int(np.argmax(torn))))
+    return rows.loc[~repeat], int(repeat.sum())
+
+
+def _disagreement(raw: RawTable, rows: pd.DataFrame, at: int) -> str:
+    first, second = sorted((int(rows.index[at - 1]), int(rows.index[at])))
+    seen = (f"{float(rows.at[label, ERROR]):.6g}" for label in (first, second))
+    named = [name for name in (SEED, RUN_ID) if name in rows.columns]
+    step = (
+        f"keep one of them, or give the repeats different values of {' or '.join(named)}"
+        if named
+        else "if they are repeats of one configuration add a column seed or run_id that tells them apart"
+    )
+    return (
+        f"{raw.where(first)} and {raw.where(second)} are the same run and task "
+        f"({TASK} {rows.at[first, TASK]!r}) with errors {' and '.join(seen)} or different n_eval; {step}"
+    )
