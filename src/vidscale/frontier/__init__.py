@@ -1,1 +1,82 @@
+"""The frontier: the best configuration for each budget, how it moves, and what naive choices lose."""
 
+from vidscale.frontier.bagging import (
+    NearTies,
+    Winners,
+    bagged_error,
+    draw_winners,
+    near_ties,
+    probability_best,
+)
+from vidscale.frontier.baselines import (
+    Policy,
+    PolicyComparison,
+    PolicyOutcome,
+    compare_policies,
+    fixed_visual_tokens,
+    ignore_encoder,
+    largest_lm,
+    naive_policies,
+    scale_one,
+)
+from vidscale.frontier.continuous import GAP_TOLERANCE, Continuum, Status, certified_gap, minimise
+from vidscale.frontier.discrete import (
+    Search,
+    Steps,
+    frontier_steps,
+    lattice_error,
+    search,
+    search_values,
+    steps_of,
+)
+from vidscale.frontier.elasticity import (
+    DerivativeStatus,
+    Elasticity,
+    PointElasticity,
+    budget_grid,
+    continuous_elasticity,
+    data_grid,
+    lattice_elasticity,
+    point_elasticity,
+)
+from vidscale.frontier.inputs import check_budgets, lattice_cost
+
+__all__ = [
+    "GAP_TOLERANCE",
+    "Continuum",
+    "DerivativeStatus",
+    "Elasticity",
+    "NearTies",
+    "PointElasticity",
+    "Policy",
+    "PolicyComparison",
+    "PolicyOutcome",
+    "Search",
+    "Status",
+    "Steps",
+    "Winners",
+    "bagged_error",
+    "budget_grid",
+    "certified_gap",
+    "check_budgets",
+    "compare_policies",
+    "continuous_elasticity",
+    "data_grid",
+    "draw_winners",
+    "fixed_visual_tokens",
+    "frontier_steps",
+    "ignore_encoder",
+    "largest_lm",
+    "lattice_cost",
+    "lattice_elasticity",
+    "lattice_error",
+    "minimise",
+    "naive_policies",
+    "near_ties",
+    "point_elasticity",
+    "probability_best",
+    "scale_one",
+    "search",
+    "search_values",
+    "steps_of",
+]

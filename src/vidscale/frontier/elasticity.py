@@ -217,8 +217,8 @@ def continuous_elasticity(
     short = np.flatnonzero(np.isnan(found.log_error).any(axis=(0, 1)))
     low, high = (np.asarray(corner, dtype=np.float64) for corner in box)
     if short.size:
-        raise InputError(f"budget {limits[short[0]]:.4g} {cost_model.unit} is below the cheapest corner of the box, which "
-                         f"costs {cost_model.cost(low[None, :])[0]:.4g} {cost_model.unit}; raise the budget")
+        raise InputError(f"budget {limits[short[0]]:.4g} {cost_model.unit} is below the cheapest corner of the box, "
+                         f"which costs {cost_model.cost(low[None, :])[0]:.4g} {cost_model.unit}; raise the budget")
     used = points.status == DerivativeStatus.EXACT
     count = used.sum(axis=(1, 2))
     safe = np.maximum(count, 1)[:, None]
@@ -237,7 +237,8 @@ def continuous_elasticity(
 
 def _log_grid(low: float, high: float, count: int, what: str) -> Floats:
     if not 0 < low <= high < np.inf or count < 1:
-        raise InputError(f"{what} grid from {low!r} to {high!r} with {count} points; allowed is 0 < low <= high, count >= 1")
+        raise InputError(f"{what} grid from {low!r} to {high!r} with {count} points; "
+                         "allowed is 0 < low <= high and count >= 1")
     grid = np.geomspace(low, high, count)
     # The ends as given, so that the cheapest configuration stays affordable to the last bit.
     grid[0], grid[-1] = low, high if count > 1 else low

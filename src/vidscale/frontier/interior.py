@@ -168,9 +168,8 @@ def _interior(f_off: Any, f_slope: Any, g_off: Any, g_slope: Any, scale: float, 
     f_g, g_g, right, dv = np.empty(3), np.empty(3), np.empty(3), np.empty(3)
     f_h, g_h, matrix = np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 3))
     free = np.ones(3, dtype=np.bool_)
-    trial = np.empty(3)
-    p, q, zp, zq = np.empty(3), np.empty(3), np.empty(3), np.empty(3)
-    new_p, new_q, new_zp, new_zq = np.empty(3), np.empty(3), np.empty(3), np.empty(3)
+    p, q, zp, zq, d_zp, d_zq = np.empty(3), np.empty(3), np.empty(3), np.empty(3), np.empty(3), np.empty(3)
+    new_v, new_p, new_q, new_zp, new_zq = np.empty(3), np.empty(3), np.empty(3), np.empty(3), np.empty(3)
     v[:] = 0.5
     g = log_sum(g_off, g_slope, v, g_w, g_g, g_h)
     if budget and g > 0.5 * cheapest:
@@ -180,6 +179,7 @@ def _interior(f_off: Any, f_slope: Any, g_off: Any, g_slope: Any, scale: float, 
     log_sum(f_off, f_slope, v, f_w, f_g, f_h)
     s = -g if budget else 1.0
     lam = 0.1 / s if budget else 0.0
+    new_s, new_lam = s, lam
     for k in range(3):
         p[k], q[k] = v[k], 1.0 - v[k]
         zp[k], zq[k] = 0.1 / p[k], 0.1 / q[k]
@@ -203,53 +203,42 @@ def _interior(f_off: Any, f_slope: Any, g_off: Any, g_slope: Any, scale: float, 
                     matrix[k, m] += lam * g_h[k, m] + lam / s * g_g[k] * g_g[m]
             matrix[k, k] += zp[k] / p[k] + zq[k] / q[k]
         solve_spd(matrix, right, free, dv)
-        d_lam = (tau - lam * s + lam * (g_g[0] * dv[0] + g_g[1] * dv[1] + g_g[2] * dv[2])) / s if budget else 0.0
+        d_lam = (tau - lam * s + lam * np.sum(g_g * dv)) / s if budget else 0.0
         step = 1.0
         if d_lam < 0.0:
             step = min(step, -0.99 * lam / d_lam)
         before = _residual(f_g, g_g, scale, lam, s, p, q, zp, zq, tau, budget)
         for k in range(3):
-            new_zp[k] = (tau - zp[k] * p[k] - zp[k] * dv[k]) / p[k]
-            new_zq[k] = (tau - zq[k] * q[k] + zq[k] * dv[k]) / q[k]
-            if new_zp[k] < 0.0:
-                step = min(step, -0.99 * zp[k] / new_zp[k])
-            if new_zq[k] < 0.0:
-                step = min(step, -0.99 * zq[k] / new_zq[k])
+            d_zp[k] = (tau - zp[k] * p[k] - zp[k] * dv[k]) / p[k]
+            d_zq[k] = (tau - zq[k] * q[k] + zq[k] * dv[k]) / q[k]
+            if d_zp[k] < 0.0:
+                step = min(step, -0.99 * zp[k] / d_zp[k])
+            if d_zq[k] < 0.0:
+                step = min(step, -0.99 * zq[k] / d_zq[k])
             if dv[k] < 0.0:
                 step = min(step, -0.99 * p[k] / dv[k])
             if dv[k] > 0.0:
                 step = min(step, 0.99 * q[k] / dv[k])
         moved = False
         for _ in range(30):
-            for k in range(3):
-                trial[k] = v[k] + step * dv[k]
-            g = log_sum(g_off, g_slope, trial, g_w, g_g, g_h)
+            new_v[:] = v + step * dv
+            g = log_sum(g_off, g_slope, new_v, g_w, g_g, g_h)
             if not budget or g < -0.01 * s:
-                log_sum(f_off, f_slope, trial, f_w, f_g, f_h)
-                after = 0.0
-                new_s = -g if budget else 1.0
-                for k in range(3):
-                    # Slacks move by the step itself: 1 − v would lose a small q to rounding.
-                    right[k] = p[k] + step * dv[k]
-                    new_p[k] = right[k]
-                    new_q[k] = q[k] - step * dv[k]
-                for k in range(3):
-                    right[k] = zp[k] + step * new_zp[k]
-                    trial[k] = zq[k] + step * new_zq[k]
-                after = _residual(f_g, g_g, scale, lam + step * d_lam, new_s, new_p, new_q, right, trial, tau, budget)
+                log_sum(f_off, f_slope, new_v, f_w, f_g, f_h)
+                # The slacks p and q move by the step itself: 1 − v would lose a small q to rounding.
+                new_p[:] = p + step * dv
+                new_q[:] = q - step * dv
+                new_zp[:] = zp + step * d_zp
+                new_zq[:] = zq + step * d_zq
+                new_s, new_lam = -g if budget else 1.0, lam + step * d_lam
+                after = _residual(f_g, g_g, scale, new_lam, new_s, new_p, new_q, new_zp, new_zq, tau, budget)
                 if after <= (1.0 - 0.01 * step) * before:
                     moved = True
                     break
             step *= 0.5
         if not moved:
             break
-        for k in range(3):
-            v[k] += step * dv[k]
-            p[k], q[k] = new_p[k], new_q[k]
-            zp[k] += step * new_zp[k]
-            zq[k] += step * new_zq[k]
-        s = new_s
-        lam += step * d_lam
+        v[:], p[:], q[:], zp[:], zq[:], s, lam = new_v, new_p, new_q, new_zp, new_zq, new_s, new_lam
         shrink = 0.02 if step > 0.9 else (0.1 if step > 0.5 else 0.5)
     for k in range(3):
         low[k] = not held[k] and zp[k] > p[k]
