@@ -82,13 +82,16 @@ class Layout:
         return out
 
 
-def layout(form: Posynomial, x: Floats, pins: Mapping[str, float] | None = None) -> Layout:
+def layout(
+    form: Posynomial, x: Floats, pins: Mapping[str, float] | None = None, center: Floats | None = None
+) -> Layout:
     """Lay a form out over data.
 
     Args:
         form: the form.
         x: factor values, shape (rows, factors).
         pins: parameters held at a value (in natural units) instead of fitted.
+        center: log factors to centre at, in place of the data's geometric means, shape (factors,).
 
     Raises:
         InputError: an unknown parameter is pinned, or a coefficient whose exponents are fitted.
@@ -112,7 +115,7 @@ def layout(form: Posynomial, x: Floats, pins: Mapping[str, float] | None = None)
         ptr.append(len(ent_k))
     return Layout(form=form, ptr=np.array(ptr, dtype=np.int64), ent_k=np.array(ent_k, dtype=np.int64),
                   ent_p=np.array(ent_p, dtype=np.int64), ent_m=np.array(ent_m, dtype=np.float64), base=base,
-                  center=np.log(x).mean(axis=0), pins=pins)
+                  center=np.log(x).mean(axis=0) if center is None else center, pins=pins)
 
 
 def _check_pin(form: Posynomial, name: str, value: float) -> None:
