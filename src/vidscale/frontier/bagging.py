@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from vidscale.errors import InputError
 from vidscale.forms import Laws
-from vidscale.frontier.discrete import _log_levels, fill_tables
+from vidscale.frontier.discrete import draw_tables, log_levels
 from vidscale.frontier.inputs import COST_TOLERANCE, checked_laws, finite_positive
 from vidscale.space import Lattice
 
@@ -39,13 +39,13 @@ def bagged_error(laws: Laws, lattice: Lattice, data_sizes: ArrayLike, chunk: int
     draws, sizes = checked_laws(laws), finite_positive(data_sizes, "data_sizes")
     if chunk < 1:
         raise InputError(f"chunk is {chunk}; allowed is a whole number of at least 1")
-    levels, counts = _log_levels(lattice)
+    levels, counts = log_levels(lattice)
     level = lattice.index.astype(np.int32)
     medians = np.empty((sizes.size, len(lattice)))
     wide = np.count_nonzero(draws.exponents[:, :, :3], axis=2) > 1
     most = int((wide & np.isfinite(draws.log_coefficients)).sum(axis=1).max())
     for row, size in enumerate(np.log(sizes)):
-        tables = _draw_tables(draws.log_coefficients, draws.exponents, size, levels, counts, most)
+        tables = draw_tables(draws.log_coefficients, draws.exponents, size, levels, counts, most)
         _medians(*tables, level, chunk, medians[row])
     return medians
 
@@ -133,25 +133,6 @@ def draw_winners(draw_index: ArrayLike, top: int | None = None) -> Winners:
     index, count = np.unique(winners[winners >= 0], return_counts=True)
     order = np.argsort(-count, kind="stable")[:top]
     return Winners(index=index[order].astype(np.int64), share=count[order] / winners.size)
-
-
-@njit(cache=True, parallel=True, error_model="numpy")
-def _draw_tables(logs: Any, exponents: Any, log_n: float, levels: Any, counts: Any, most: int):
-    """Tables of every draw with draws last, so that one configuration reads contiguous rows."""
-    draws, width = logs.shape[0], levels.shape[1]
-    constants = np.zeros(draws)
-    singles = np.zeros((3, width, draws))
-    products = np.zeros((most, 3, width, draws))
-    for r in prange(draws):
-        single = np.zeros((3, width))
-        product = np.zeros((logs.shape[1], 3, width))
-        constants[r], used = fill_tables(logs[r], exponents[r], log_n, levels, counts, single, product)
-        for k in range(3):
-            for i in range(width):
-                singles[k, i, r] = single[k, i]
-                for m in range(used):
-                    products[m, k, i, r] = product[m, k, i]
-    return constants, singles, products
 
 
 @njit(cache=True, parallel=True, error_model="numpy")

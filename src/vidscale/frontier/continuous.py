@@ -14,17 +14,15 @@ of the lattice need not be deployable.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
 
 import numpy as np
-from numba import njit, prange
 from numpy.typing import ArrayLike, NDArray
 
 from vidscale.cost import CostModel, CostTerms
 from vidscale.errors import InputError
 from vidscale.forms import Laws
 from vidscale.frontier.inputs import checked_laws, finite_positive
-from vidscale.frontier.interior import log_sum, solve
+from vidscale.frontier.interior import solve_all
 from vidscale.space import FACTORS
 
 Floats = NDArray[np.float64]
@@ -129,7 +127,7 @@ def minimise(
     log_x, numbers = np.empty((*shape, 3)), np.empty((*shape, 3))
     share = np.empty((*shape, terms.log_coefficients.size))
     flags, state = np.empty((*shape, 6), dtype=np.bool_), np.empty(shape, dtype=np.int8)
-    _solve_all(laws.log_coefficients, laws.exponents, terms.log_coefficients, terms.exponents, np.log(low),
+    solve_all(laws.log_coefficients, laws.exponents, terms.log_coefficients, terms.exponents, np.log(low),
                np.log(high), np.log(limits), np.log(sizes), log_x, numbers, share, flags, state)
     parts = tuple(dict.fromkeys(terms.parts))
     member = np.array([[part == name for name in parts] for part in terms.parts], dtype=np.float64)
@@ -221,47 +219,3 @@ def _log_sum_exp(offset: Floats, slope: Floats, u: Floats) -> tuple[Floats, Floa
     weight = np.exp(z - top)
     total = weight.sum(axis=-1, keepdims=True)
     return (top + np.log(total))[..., 0], (weight / total) @ slope
-
-
-@njit(cache=True, parallel=True, error_model="numpy")
-def _solve_all(logs: Any, exponents: Any, cost_logs: Any, cost_exponents: Any, low: Any, high: Any, log_budgets: Any,
-               log_n: Any, log_x: Any, numbers: Any, share: Any, flags: Any, state: Any):
-    sizes, budgets = log_n.size, log_budgets.size
-    width = high - low
-    for job in prange(logs.shape[0] * sizes * budgets):
-        law, size, b = job // (sizes * budgets), job // budgets % sizes, job % budgets
-        live = 0
-        f_off, f_slope = np.empty(logs.shape[1]), np.empty((logs.shape[1], 3))
-        for j in range(logs.shape[1]):
-            if logs[law, j] != -np.inf:
-                f_off[live] = logs[law, j] + exponents[law, j, 3] * log_n[size]
-                for k in range(3):
-                    f_off[live] += exponents[law, j, k] * low[k]
-                    f_slope[live, k] = exponents[law, j, k] * width[k]
-                live += 1
-        f_off, f_slope = f_off[:live], f_slope[:live]
-        g_off, g_slope = np.empty(cost_logs.size), np.empty((cost_logs.size, 3))
-        for j in range(cost_logs.size):
-            g_off[j] = cost_logs[j] - log_budgets[b]
-            for k in range(3):
-                g_off[j] += cost_exponents[j, k] * low[k]
-                g_slope[j, k] = cost_exponents[j, k] * width[k]
-        v = np.empty(3)
-        at_low, at_up = np.zeros(3, dtype=np.bool_), np.zeros(3, dtype=np.bool_)
-        lam, gap, state[law, size, b] = solve(f_off, f_slope, g_off, g_slope, v, at_low, at_up)
-        if state[law, size, b] != 0:
-            log_x[law, size, b] = np.nan
-            numbers[law, size, b] = np.nan
-            share[law, size, b] = np.nan
-            flags[law, size, b] = False
-            continue
-        spare, square = np.empty(3), np.empty((3, 3))
-        weight = np.empty(live)
-        numbers[law, size, b, 0] = log_sum(f_off, f_slope, v, weight, spare, square)
-        numbers[law, size, b, 1] = lam
-        numbers[law, size, b, 2] = gap
-        log_sum(g_off, g_slope, v, share[law, size, b], spare, square)
-        for k in range(3):
-            log_x[law, size, b, k] = high[k] if v[k] == 1.0 else low[k] + width[k] * v[k]
-            flags[law, size, b, k] = at_low[k] or width[k] == 0.0
-            flags[law, size, b, 3 + k] = at_up[k] or width[k] == 0.0

@@ -97,7 +97,7 @@ def search(laws: Laws, lattice: Lattice, cost_model: CostModel, budgets: ArrayLi
     order, stops = _by_cost(lattice_cost(lattice, cost_model), np.sort(limits))
     index = np.empty((len(laws), sizes.size, limits.size), dtype=np.int64)
     error = np.empty(index.shape)
-    _search_laws(laws.log_coefficients, laws.exponents, np.log(sizes), *_log_levels(lattice),
+    _search_laws(laws.log_coefficients, laws.exponents, np.log(sizes), *log_levels(lattice),
                  lattice.index[order].astype(np.int32), order, stops, np.argsort(limits, kind="stable"), index, error)
     return Search(index=index, error=error)
 
@@ -134,7 +134,7 @@ def lattice_error(laws: Laws, lattice: Lattice, data_sizes: ArrayLike) -> Floats
     """Predicted error of every configuration, shape (laws, data sizes, points). Mind the size of the result."""
     laws, sizes = checked_laws(laws), finite_positive(data_sizes, "data_sizes")
     values = np.empty((len(laws), sizes.size, len(lattice)))
-    _predict(laws.log_coefficients, laws.exponents, np.log(sizes), *_log_levels(lattice),
+    _predict(laws.log_coefficients, laws.exponents, np.log(sizes), *log_levels(lattice),
              lattice.index.astype(np.int32), values)
     return values
 
@@ -166,7 +166,7 @@ def _by_cost(cost: Floats, budgets: Floats) -> tuple[Ints, Ints]:
     return order.astype(np.int64), stops.astype(np.int64)
 
 
-def _log_levels(lattice: Lattice) -> tuple[Floats, Ints]:
+def log_levels(lattice: Lattice) -> tuple[Floats, Ints]:
     """Log levels of the factors, padded to shape (3, most levels), and how many each has."""
     counts = np.array(lattice.shape, dtype=np.int64)
     padded = np.zeros((len(FACTORS), int(counts.max())))
@@ -176,7 +176,7 @@ def _log_levels(lattice: Lattice) -> tuple[Floats, Ints]:
 
 
 @njit(cache=True, error_model="numpy")
-def fill_tables(logs: Any, exponents: Any, log_n: float, levels: Any, counts: Any, single: Any, product: Any):
+def _fill_tables(logs: Any, exponents: Any, log_n: float, levels: Any, counts: Any, single: Any, product: Any):
     """Tables of one law at one data size; returns the constant and the number of product terms.
 
     f = constant + Σ_k single[k, level of k] + Σ_p Π_k product[p, k, level of k]. Powers in a product are taken
@@ -228,7 +228,7 @@ def _search_laws(logs: Any, exponents: Any, log_n: Any, levels: Any, counts: Any
         law, size = job // log_n.size, job % log_n.size
         single = np.zeros(levels.shape)
         product = np.zeros((logs.shape[1], 3, levels.shape[1]))
-        constant, products = fill_tables(logs[law], exponents[law], log_n[size], levels, counts, single, product)
+        constant, products = _fill_tables(logs[law], exponents[law], log_n[size], levels, counts, single, product)
         best, chosen, p = np.inf, -1, 0
         for b in range(stops.size):
             while p < stops[b]:
@@ -260,6 +260,25 @@ def _predict(logs: Any, exponents: Any, log_n: Any, levels: Any, counts: Any, le
         law, size = job // log_n.size, job % log_n.size
         single = np.zeros(levels.shape)
         product = np.zeros((logs.shape[1], 3, levels.shape[1]))
-        constant, products = fill_tables(logs[law], exponents[law], log_n[size], levels, counts, single, product)
+        constant, products = _fill_tables(logs[law], exponents[law], log_n[size], levels, counts, single, product)
         for p in range(level.shape[0]):
             values[law, size, p] = _value(constant, single, product, products, level, p)
+
+
+@njit(cache=True, parallel=True, error_model="numpy")
+def draw_tables(logs: Any, exponents: Any, log_n: float, levels: Any, counts: Any, most: int):
+    """Tables of every draw with draws last, so that one configuration reads contiguous rows."""
+    draws, width = logs.shape[0], levels.shape[1]
+    constants = np.zeros(draws)
+    singles = np.zeros((3, width, draws))
+    products = np.zeros((most, 3, width, draws))
+    for r in prange(draws):
+        single = np.zeros((3, width))
+        product = np.zeros((logs.shape[1], 3, width))
+        constants[r], used = _fill_tables(logs[r], exponents[r], log_n, levels, counts, single, product)
+        for k in range(3):
+            for i in range(width):
+                singles[k, i, r] = single[k, i]
+                for m in range(used):
+                    products[m, k, i, r] = product[m, k, i]
+    return constants, singles, products

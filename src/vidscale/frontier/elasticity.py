@@ -30,7 +30,7 @@ from vidscale.frontier.inputs import (
     finite_positive,
     lattice_cost,
 )
-from vidscale.frontier.interior import FLAT, log_sum, solve_spd
+from vidscale.frontier.interior import derivatives
 from vidscale.space import FACTORS, Lattice
 
 Floats = NDArray[np.float64]
@@ -197,9 +197,9 @@ def point_elasticity(
     found = minimise(laws, cost_model, box, budgets, data_sizes)
     laws, terms = checked_laws(laws), cost_terms(cost_model)
     value, status = np.empty(found.log_x.shape), np.empty(found.status.shape, dtype=np.int8)
-    _derivatives(laws.log_coefficients, laws.exponents, terms.log_coefficients, terms.exponents,
-                 np.log(finite_positive(data_sizes, "data_sizes")), found.log_x, found.multiplier, found.budget_slack,
-                 found.at_lower | found.at_upper, found.status, value, status)
+    derivatives(laws.log_coefficients, laws.exponents, terms.log_coefficients, terms.exponents,
+                np.log(finite_positive(data_sizes, "data_sizes")), found.log_x, found.multiplier, found.budget_slack,
+                found.at_lower | found.at_upper, found.status, value, status)
     return PointElasticity(value=value, status=status, continuum=found)
 
 
@@ -267,48 +267,3 @@ def _forward_sums(here: Any, there: Any, points: Any, level: Any, shape: Any, pr
                     sums[law, 3 + k] += level[y, k] != level[x, k]
                     sums[law, 8 + k] += level[x, k] == 0
                     sums[law, 11 + k] += level[x, k] == shape[k] - 1
-
-
-@njit(cache=True, parallel=True, error_model="numpy")
-def _derivatives(logs: Any, exponents: Any, cost_logs: Any, cost_exponents: Any, log_n: Any, log_x: Any, lam: Any,
-                 slack: Any, bound: Any, solved: Any, value: Any, status: Any):
-    sizes, budgets = lam.shape[1], lam.shape[2]
-    for job in prange(lam.shape[0] * sizes * budgets):
-        law, d, b = job // (sizes * budgets), job // budgets % sizes, job % budgets
-        value[law, d, b] = np.nan
-        status[law, d, b] = 2
-        if solved[law, d, b] != 0:
-            continue
-        weight, f_g, f_h = np.empty(logs.shape[1]), np.empty(3), np.empty((3, 3))
-        share, g_g, g_h = np.empty(cost_logs.size), np.empty(3), np.empty((3, 3))
-        log_sum(logs[law] + exponents[law, :, 3] * log_n[d], exponents[law], log_x[law, d, b], weight, f_g, f_h)
-        log_sum(cost_logs, cost_exponents, log_x[law, d, b], share, g_g, g_h)
-        in_data = np.sum(weight * exponents[law, :, 3])
-        free = ~bound[law, d, b]
-        right, a, c, size, trace = np.zeros(3), np.zeros(3), np.zeros(3), 0.0, 0.0
-        for k in range(3):
-            for j in range(weight.size):
-                right[k] -= weight[j] * exponents[law, j, k] * (exponents[law, j, 3] - in_data)
-            f_h[k] += lam[law, d, b] * g_h[k]
-            if free[k]:
-                size += g_g[k] ** 2
-                trace += f_h[k, k]
-        tight = not slack[law, d, b] and size > 0.0
-        if tight:
-            # Curvature added along ∇G alone leaves the answer as it is and makes the matrix definite.
-            trace = max(trace, 1e-300)
-            for k in range(3):
-                for m in range(3):
-                    f_h[k, m] += trace / size * g_g[k] * g_g[m]
-        pivot = solve_spd(f_h, right, free, a)
-        lone = tight and np.sum(free) == 1
-        if np.any(free) and pivot < FLAT and not lone:
-            status[law, d, b] = 1
-            continue
-        status[law, d, b] = 0
-        along = 0.0
-        if tight:
-            solve_spd(f_h, g_g, free, c)
-            along = np.sum(g_g * a * free) / np.sum(g_g * c * free)
-        for k in range(3):
-            value[law, d, b, k] = a[k] - along * c[k] if free[k] and not lone else 0.0

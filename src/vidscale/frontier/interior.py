@@ -7,12 +7,14 @@ that the multiplier is of order one. A primal-dual interior-point method (Boyd &
 11.7) comes close from a strictly feasible start whatever the curvature; it also tells which constraints bind.
 An active-set Newton method then solves the optimality conditions to rounding. What it returns is kept only where
 the duality gap is no worse, so the second step can sharpen an answer but not spoil it.
+
+All kernels that call each other are in this one file: numba's cache notices a change only in a kernel's own file.
 """
 
 from typing import Any
 
 import numpy as np
-from numba import njit
+from numba import njit, prange
 
 #: Relative room between a budget and the cheapest corner below which the corner is the answer.
 CORNER = 1e-10
@@ -368,3 +370,92 @@ def _newton(f_off: Any, f_slope: Any, g_off: Any, g_slope: Any, scale: float, ti
         if not np.all(np.abs(u) < 10.0):
             break
     return lam
+
+
+@njit(cache=True, parallel=True, error_model="numpy")
+def solve_all(logs: Any, exponents: Any, cost_logs: Any, cost_exponents: Any, low: Any, high: Any, log_budgets: Any,
+               log_n: Any, log_x: Any, numbers: Any, share: Any, flags: Any, state: Any):
+    sizes, budgets = log_n.size, log_budgets.size
+    width = high - low
+    for job in prange(logs.shape[0] * sizes * budgets):
+        law, size, b = job // (sizes * budgets), job // budgets % sizes, job % budgets
+        live = 0
+        f_off, f_slope = np.empty(logs.shape[1]), np.empty((logs.shape[1], 3))
+        for j in range(logs.shape[1]):
+            if logs[law, j] != -np.inf:
+                f_off[live] = logs[law, j] + exponents[law, j, 3] * log_n[size]
+                for k in range(3):
+                    f_off[live] += exponents[law, j, k] * low[k]
+                    f_slope[live, k] = exponents[law, j, k] * width[k]
+                live += 1
+        f_off, f_slope = f_off[:live], f_slope[:live]
+        g_off, g_slope = np.empty(cost_logs.size), np.empty((cost_logs.size, 3))
+        for j in range(cost_logs.size):
+            g_off[j] = cost_logs[j] - log_budgets[b]
+            for k in range(3):
+                g_off[j] += cost_exponents[j, k] * low[k]
+                g_slope[j, k] = cost_exponents[j, k] * width[k]
+        v = np.empty(3)
+        at_low, at_up = np.zeros(3, dtype=np.bool_), np.zeros(3, dtype=np.bool_)
+        lam, gap, state[law, size, b] = solve(f_off, f_slope, g_off, g_slope, v, at_low, at_up)
+        if state[law, size, b] != 0:
+            log_x[law, size, b] = np.nan
+            numbers[law, size, b] = np.nan
+            share[law, size, b] = np.nan
+            flags[law, size, b] = False
+            continue
+        spare, square = np.empty(3), np.empty((3, 3))
+        weight = np.empty(live)
+        numbers[law, size, b, 0] = log_sum(f_off, f_slope, v, weight, spare, square)
+        numbers[law, size, b, 1] = lam
+        numbers[law, size, b, 2] = gap
+        log_sum(g_off, g_slope, v, share[law, size, b], spare, square)
+        for k in range(3):
+            log_x[law, size, b, k] = high[k] if v[k] == 1.0 else low[k] + width[k] * v[k]
+            flags[law, size, b, k] = at_low[k] or width[k] == 0.0
+            flags[law, size, b, 3 + k] = at_up[k] or width[k] == 0.0
+
+
+@njit(cache=True, parallel=True, error_model="numpy")
+def derivatives(logs: Any, exponents: Any, cost_logs: Any, cost_exponents: Any, log_n: Any, log_x: Any, lam: Any,
+                 slack: Any, bound: Any, solved: Any, value: Any, status: Any):
+    sizes, budgets = lam.shape[1], lam.shape[2]
+    for job in prange(lam.shape[0] * sizes * budgets):
+        law, d, b = job // (sizes * budgets), job // budgets % sizes, job % budgets
+        value[law, d, b] = np.nan
+        status[law, d, b] = 2
+        if solved[law, d, b] != 0:
+            continue
+        weight, f_g, f_h = np.empty(logs.shape[1]), np.empty(3), np.empty((3, 3))
+        share, g_g, g_h = np.empty(cost_logs.size), np.empty(3), np.empty((3, 3))
+        log_sum(logs[law] + exponents[law, :, 3] * log_n[d], exponents[law], log_x[law, d, b], weight, f_g, f_h)
+        log_sum(cost_logs, cost_exponents, log_x[law, d, b], share, g_g, g_h)
+        in_data = np.sum(weight * exponents[law, :, 3])
+        free = ~bound[law, d, b]
+        right, a, c, size, trace = np.zeros(3), np.zeros(3), np.zeros(3), 0.0, 0.0
+        for k in range(3):
+            for j in range(weight.size):
+                right[k] -= weight[j] * exponents[law, j, k] * (exponents[law, j, 3] - in_data)
+            f_h[k] += lam[law, d, b] * g_h[k]
+            if free[k]:
+                size += g_g[k] ** 2
+                trace += f_h[k, k]
+        tight = not slack[law, d, b] and size > 0.0
+        if tight:
+            # Curvature added along ∇G alone leaves the answer as it is and makes the matrix definite.
+            trace = max(trace, 1e-300)
+            for k in range(3):
+                for m in range(3):
+                    f_h[k, m] += trace / size * g_g[k] * g_g[m]
+        pivot = solve_spd(f_h, right, free, a)
+        lone = tight and np.sum(free) == 1
+        if np.any(free) and pivot < FLAT and not lone:
+            status[law, d, b] = 1
+            continue
+        status[law, d, b] = 0
+        along = 0.0
+        if tight:
+            solve_spd(f_h, g_g, free, c)
+            along = np.sum(g_g * a * free) / np.sum(g_g * c * free)
+        for k in range(3):
+            value[law, d, b, k] = a[k] - along * c[k] if free[k] and not lone else 0.0
