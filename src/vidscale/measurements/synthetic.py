@@ -63,14 +63,12 @@ def paper_design_laws() -> dict[str, SyntheticLaw]:
     """Task → the law its errors were drawn from: the truth a fit of paper-design can be held against."""
     declared = _declared()
     units = np.array([declared["units"][name] for name in (*FACTORS, DATA_SIZE)])
-    return {
-        task: SyntheticLaw(
-            task=task,
-            units=units,
-            **{name: np.array(v) if isinstance(v, list) else float(v) for name, v in values.items()},
-        )
-        for task, values in declared["tasks"].items()
-    }
+    return {task: _law(task, units, values) for task, values in declared["tasks"].items()}
+
+
+def _law(task: str, units: Floats, values: dict[str, Any]) -> SyntheticLaw:
+    given: dict[str, Any] = {name: np.array(v) if isinstance(v, list) else float(v) for name, v in values.items()}
+    return SyntheticLaw(task=task, units=units, **given)
 
 
 def paper_design_runs() -> tuple[RunSpec, ...]:
