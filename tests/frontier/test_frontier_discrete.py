@@ -162,7 +162,8 @@ def test_budget_below_the_cheapest_is_named():
 @pytest.mark.parametrize(
     ("change", "message"),
     [({"budgets": [0.0]}, r"budgets\[0\] is 0"), ({"budgets": [np.nan]}, r"budgets\[0\] is nan"),
-     ({"data_sizes": [-1.0]}, "data_sizes"), ({"data_sizes": []}, "data_sizes"), ({"data_sizes": [np.inf]}, "infinite")],
+     ({"data_sizes": [-1.0]}, "data_sizes"), ({"data_sizes": []}, "data_sizes"),
+     ({"data_sizes": [np.inf]}, "infinite")],
 )
 def test_unusable_inputs(posynomials, change, message):
     given_ = {"budgets": [3e13], "data_sizes": [1e6], **change}
