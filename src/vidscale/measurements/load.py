@@ -48,7 +48,7 @@ def load_frame(frame: pd.DataFrame) -> RawTable:
     if frame.columns.nlevels > 1:
         raise InputError("the DataFrame has several levels of column names; flatten them to one")
     names = [str(name) for name in frame.columns]
-    _refuse_repeats(names, "the DataFrame")
+    _check_names(names, "the DataFrame")
     return RawTable(cells=frame.set_axis(names, axis=1).reset_index(drop=True), where=_row)
 
 
@@ -84,10 +84,13 @@ def _reason(error: Exception) -> str:
     return lines[0][:160] if lines else type(error).__name__
 
 
-def _refuse_repeats(names: list[str], what: str) -> None:
+def _check_names(names: list[str], what: str) -> None:
     repeated = next((name for k, name in enumerate(names) if name in names[:k]), None)
     if repeated is not None:
         raise InputError(f"{what} has two columns called {repeated!r}; rename or remove one")
+    odd = next((name for name in names if not name.isprintable()), None)
+    if odd is not None:
+        raise InputError(f"{what} has a column called {odd[:40]!r}; a column name is one line of plain text, rename it")
 
 
 def _decoded(data: bytes, name: str) -> str:
@@ -139,7 +142,7 @@ def _header(text: str, name: str) -> tuple[list[str], int]:
     for mark, called in ((";", "semicolons"), ("\t", "tabs")):
         if len(header) == 1 and mark in header[0]:
             raise InputError(f"{name} line 1 separates its columns by {called}; save the file with commas")
-    _refuse_repeats([title for title in header if title], name)
+    _check_names([title for title in header if title], name)
     return header, reader.line_num
 
 
@@ -214,7 +217,7 @@ def _fast_jsonl(data: bytes, lines: int) -> pd.DataFrame:
     altered = any(pa.types.is_temporal(kind) or pa.types.is_nested(kind) for kind in table.schema.types)
     if altered or table.num_rows != lines:
         raise _Unsuited
-    _refuse_repeats(table.column_names, "a JSON line")
+    _check_names(table.column_names, "a JSON line")
     return table.to_pandas(integer_object_nulls=True)
 
 
@@ -234,7 +237,7 @@ def _json_object(line: str, where: str) -> dict[str, Any]:
         raise InputError(f"{where} is not JSON ({saw}); expected one JSON object per line") from None
     if not isinstance(pairs, _Pairs):
         raise InputError(f"{where} holds {line.strip()[:40]!r}; expected a JSON object such as {{\"error\": 0.4}}")
-    _refuse_repeats([key for key, _ in pairs], where)
+    _check_names([key for key, _ in pairs], where)
     return {key: _flat(value) for key, value in pairs}
 
 
@@ -271,7 +274,7 @@ def _load_parquet(data: bytes, name: str) -> RawTable:
     try:
         table = pyarrow.parquet.read_table(pa.BufferReader(data))
         table.validate(full=True)
-        _refuse_repeats(table.column_names, name)
+        _check_names(table.column_names, name)
         cells = table.to_pandas(ignore_metadata=True, integer_object_nulls=True)
     except InputError:
         raise

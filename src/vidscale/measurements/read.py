@@ -159,7 +159,7 @@ def _declared(
 
 
 def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(str(name) for name in names[:20])
+    shown = ", ".join(" ".join(name.split())[:40] for name in names[:20])
     return shown + (f" and {len(names) - 20} more" if len(names) > 20 else "")
 
 

@@ -22,7 +22,7 @@ Flags = NDArray[np.bool_]
 OPERATORS: tuple[str, ...] = ("!=", "<=", ">=", "=", "<", ">")
 
 _CLAUSE = re.compile(r"\s*([^\s=!<>]+)\s*(!=|<=|>=|==|=|<|>)\s*(.*?)\s*", re.DOTALL)
-_AND = re.compile(r"\s+and\s+", re.IGNORECASE)
+_AND = re.compile(r"\s+and(?:\s+|$)", re.IGNORECASE)
 _ORDER: dict[str, Callable[[Any, Any], Any]] = {
     "<": operator.lt,
     "<=": operator.le,

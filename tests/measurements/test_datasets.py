@@ -1,0 +1,93 @@
+"""The bundled tables: the published one as published, the synthetic one as generated and labelled."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from vidscale.errors import InputError
+from vidscale.measurements import dataset, dataset_info, list_datasets, observations, read_measurements, select
+from vidscale.measurements.datasets import dataset_path
+from vidscale.measurements.synthetic import paper_design_csv, paper_design_laws
+
+PUBLISHED = Path(__file__).parents[3] / "shared" / "data" / "li2024_vlm.csv"
+
+
+def test_every_dataset_reads_as_its_metadata_say() -> None:
+    assert [info.name for info in list_datasets()] == ["li2024", "paper-design"]
+    for info in list_datasets():
+        table = dataset(info.name)
+        assert len(table) == info.rows
+        assert table.synthetic is info.synthetic
+        assert table.name == info.name
+        assert table.encoder == info.encoder
+        assert ("synthetic" in info.title.lower()) == info.synthetic
+        assert info.source
+        assert info.licence
+    with pytest.raises(InputError, match=r"'chinchilla'.*li2024, paper-design"):
+        dataset_info("chinchilla")
+
+
+def test_li2024_is_28_cells_of_an_image_model() -> None:
+    table = dataset("li2024")
+    assert table.varying == ("lm_params", "tokens_per_frame")
+    assert table.constant == {"frames": 1.0, "data_size": None}
+    assert table.tasks == ("vlm_average",)
+    assert table.encoder == (0.304e9, 577.0)
+    assert not table.synthetic
+    best = table.rows.loc[table.rows["error"].idxmin()]
+    assert (best["lm_params"], best["tokens_per_frame"]) == (7e9, 576)
+    assert best["error"] == pytest.approx(1 - 0.5354)
+
+
+def test_li2024_is_what_was_published() -> None:
+    if not PUBLISHED.exists():
+        pytest.skip("the folder of published data is not beside this checkout")
+    theirs = read_measurements(pd.read_csv(PUBLISHED), metric="score").rows
+    ours = dataset("li2024").rows
+    for name in ("lm_params", "tokens_per_frame", "error"):
+        np.testing.assert_array_equal(theirs[name], ours[name])
+
+
+def test_paper_design_is_generated_byte_for_byte() -> None:
+    assert dataset_path("paper-design").read_bytes() == paper_design_csv().encode()
+
+
+def test_paper_design_has_the_shape_of_the_paper_and_says_it_is_made_up() -> None:
+    table = dataset("paper-design")
+    assert table.synthetic
+    assert table.rows["synthetic"].all()
+    assert len(table.tasks) == 8
+    assert table.varying == ("lm_params", "frames", "tokens_per_frame", "data_size")
+    seen = observations(table)
+    assert len(seen) == 99
+    assert select("sweep=star", seen.columns).sum() == 39
+    assert select("sweep=isoflop", seen.columns).sum() == 49
+    assert select("sweep=isoflop-extension", seen.columns).sum() == 11
+    assert set(table.rows["n_eval"]) == {3000}
+
+
+def test_paper_design_scatters_about_its_laws_as_binomial_counts_do() -> None:
+    rows = dataset("paper-design").rows
+    scores = []
+    for task, law in paper_design_laws().items():
+        own = rows[rows["task"] == task]
+        truth = law.error(own[["lm_params", "frames", "tokens_per_frame"]].to_numpy(), own["data_size"].to_numpy())
+        assert truth.min() > 0.05
+        assert truth.max() < 1 - law.chance
+        scores.append((own["error"].to_numpy() - truth) / np.sqrt(truth * (1 - truth) / 3000))
+    z = np.concatenate(scores)
+    assert abs(z.mean()) < 4 / np.sqrt(z.size)
+    assert abs(z.std() - 1) < 4 / np.sqrt(2 * z.size)
+
+
+def test_made_up_tasks_differ_in_what_they_want() -> None:
+    laws = paper_design_laws()
+    centre, more_frames, more_tokens = (np.array([x]) for x in ([7.5e9, 8, 49.0], [7.5e9, 32, 49.0], [7.5e9, 8, 196.0]))
+    gain = {
+        task: [law.error(centre, 2e6)[0] - law.error(other, 2e6)[0] for other in (more_frames, more_tokens)]
+        for task, law in laws.items()
+    }
+    assert gain["long_video"][0] > gain["long_video"][1]
+    assert gain["fine_detail"][1] > gain["fine_detail"][0]
