@@ -1,0 +1,89 @@
+"""Two intervals around a prediction, always named: for the true mean, and for a new measurement.
+
+The true mean is what an endless evaluation of endlessly repeated training would give. A new measurement of n_eval
+questions adds question sampling and run-to-run noise to that, and is what the next run will show.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidscale.errors import InputError
+from vidscale.validate.bootstrap import BootstrapFits
+
+Floats = NDArray[np.float64]
+
+#: Noise draws per law for the interval of a new measurement.
+NOISE_DRAWS = 40
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Prediction:
+    """Predicted errors with both intervals, shape (rows,) each.
+
+    Attributes:
+        error: the predictor's value.
+        mean_low, mean_high: interval for the true mean.
+        new_low, new_high: interval for a new measurement of `n_eval` questions; the run's noise alone where
+            n_eval is None and the data did not say.
+        level: probability either interval is meant to cover with.
+        n_eval: questions of the new measurement; None where unknown.
+    """
+
+    error: Floats
+    mean_low: Floats
+    mean_high: Floats
+    new_low: Floats
+    new_high: Floats
+    level: float
+    n_eval: float | None
+
+
+def predict(
+    draws: BootstrapFits, target: str, x: Floats, error: Floats, *, level: float = 0.9, n_eval: float | None = None,
+    seed: int = 0,
+) -> Prediction:
+    """Intervals at rows of factor values.
+
+    Args:
+        draws: fits to redrawn noise (`redraw_noise`).
+        target: which target.
+        x: factor values of the form, shape (rows, factors of the form).
+        error: the predictor's errors at those rows, shape (rows,).
+        level: probability to cover with.
+        n_eval: questions of the new measurement; the median of the data's by default.
+        seed: seed of the new measurement's noise.
+
+    Raises:
+        InputError: level outside (0, 1) or n_eval below 1.
+    """
+    check_level(level)
+    if n_eval is not None and not n_eval >= 1:
+        raise InputError(f"n_eval is {n_eval!r}; a measurement has at least 1 question")
+    t = draws.runs.targets.index(target)
+    noise = draws.noise[t]
+    if n_eval is None and noise.counted:
+        n_eval = float(np.median(draws.runs.n_eval[draws.runs.measured[:, t], t]))
+    values = draws.laws(target).error(x)
+    low, high = quantiles(values, level)
+    rng = np.random.default_rng([seed, 4])
+    sd = np.sqrt(noise.log_variance(np.clip(values, 1e-12, 1.0), np.nan if n_eval is None else n_eval))
+    spread = rng.standard_normal((NOISE_DRAWS, *values.shape))
+    measured = np.minimum(values * np.exp(sd * spread), 1.0).reshape(-1, values.shape[1])
+    new_low, new_high = quantiles(measured, level)
+    return Prediction(error=np.asarray(error, dtype=np.float64), mean_low=low, mean_high=high, new_low=new_low,
+                      new_high=new_high, level=level, n_eval=n_eval)
+
+
+def quantiles(values: Floats, level: float) -> tuple[Floats, Floats]:
+    """The equal-tailed interval of draws along axis 0 (Weibull plotting positions, unbiased for few draws)."""
+    tail = (1 - level) / 2
+    low, high = np.quantile(values, [tail, 1 - tail], axis=0, method="weibull")
+    return low, high
+
+
+def check_level(level: float) -> None:
+    """Raise InputError unless 0 < level < 1."""
+    if not 0 < level < 1:
+        raise InputError(f"level is {level!r}; allowed is a number between 0 and 1, such as 0.9")
