@@ -64,6 +64,12 @@ def test_a_missing_file(tmp_path: Path) -> None:
 
 def test_a_name_that_is_neither_a_file_nor_a_dataset() -> None:
     refused("li2025", "li2025", *(info.name for info in list_datasets()))
+    refused("", "neither a file")
+
+
+@pytest.mark.parametrize("name", ["x" * 5000 + ".csv", "x" * 5000, "\0.csv", "\0"])
+def test_a_name_no_file_can_have(name: str) -> None:
+    refused(name)
 
 
 def test_a_directory(tmp_path: Path) -> None:
@@ -276,6 +282,8 @@ def test_repeats_that_disagree(write: Write) -> None:
     refused(write(GOOD + again), "line 3 and line 4", "0.4 and 0.45", "add a column seed or run_id")
     seeded = "\n".join(f"{line},{'seed' if k == 0 else 0}" for k, line in enumerate((GOOD + again).splitlines()))
     refused(write(seeded), "line 3 and line 4", "different values of seed")
+    counted = pd.DataFrame({"error": [0.4, 0.5, 0.5], "frames": [4, 8, 8], "n_eval": [100, 100, 200]})
+    refused(counted, "row 1 (from 0) and row 2 (from 0)", "n_eval 100 and 200")
 
 
 def test_one_row(write: Write) -> None:

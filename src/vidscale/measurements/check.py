@@ -149,7 +149,8 @@ def sorted_once(raw: RawTable, rows: pd.DataFrame) -> tuple[pd.DataFrame, int]:
 
 def _disagreement(raw: RawTable, rows: pd.DataFrame, at: int) -> str:
     first, second = sorted((int(rows.index[at - 1]), int(rows.index[at])))
-    seen = (f"{float(rows.at[label, ERROR]):.6g}" for label in (first, second))
+    what = ERROR if rows.at[first, ERROR] != rows.at[second, ERROR] else N_EVAL
+    seen = (f"{float(rows.at[label, what]):.6g}" for label in (first, second))
     named = [name for name in (SEED, RUN_ID) if name in rows.columns]
     step = (
         f"keep one of them, or give the repeats different values of {' or '.join(named)}"
@@ -158,5 +159,5 @@ def _disagreement(raw: RawTable, rows: pd.DataFrame, at: int) -> str:
     )
     return (
         f"{raw.where(first)} and {raw.where(second)} are the same run and task "
-        f"({TASK} {rows.at[first, TASK]!r}) with errors {' and '.join(seen)} or different n_eval; {step}"
+        f"({TASK} {rows.at[first, TASK]!r}) with {what} {' and '.join(seen)}; {step}"
     )

@@ -8,6 +8,7 @@ one to find the line number of a fault that vectorised parsing has already found
 import csv
 import io
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +59,7 @@ def load_file(path: Path) -> RawTable:
     Raises:
         InputError: the file cannot be read, or is not what its ending says; the message says where.
     """
-    if path.is_dir():
+    if os.path.isdir(path):
         raise InputError(f"{path} is a directory; give one {', '.join(ENDINGS)} file")
     if path.suffix.lower() not in ENDINGS:
         raise InputError(f"{path}: the ending {path.suffix!r} is unknown; allowed are {', '.join(ENDINGS)}")
@@ -67,7 +68,7 @@ def load_file(path: Path) -> RawTable:
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file; check the path") from None
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be opened ({_reason(error)}); check its path and permissions") from None
+        raise InputError(f"{str(path)[:200]!r} cannot be opened ({_reason(error)}); check its path and permissions") from None
     if not data.strip():
         raise InputError(f"{path} is empty; expected a table, see the template for its columns")
     reader = {".csv": _load_csv, ".jsonl": _load_jsonl, ".parquet": _load_parquet}[path.suffix.lower()]

@@ -125,10 +125,10 @@ def _loaded(source: Source) -> RawTable:
     if not isinstance(source, str | os.PathLike):
         raise InputError(f"the source is a {type(source).__name__}; allowed are a path, a DataFrame or a dataset name")
     path = Path(source)
-    if not path.suffix and not path.exists():
+    if not path.suffix and not os.path.exists(source):
         known = ", ".join(info.name for info in list_datasets())
         raise InputError(
-            f"{source} is neither a file nor a bundled dataset; give a {', '.join(ENDINGS)} file, or one of {known}"
+            f"{str(source)[:200]!r} is neither a file nor a bundled dataset; give a {', '.join(ENDINGS)} file, or one of {known}"
         )
     return load_file(path)
 
