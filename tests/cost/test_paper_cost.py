@@ -24,7 +24,7 @@ def test_the_encoder_is_about_half_of_a_7_5b_model_at_50_tokens() -> None:
     share = PaperCost().encoder_share(np.array([[7.5e9, 8, 50], [7.5e9, 8, 44], [7.5e9, 8, 45]]))
     assert round(100 * share[0], 1) == 46.8
     assert share[1] > 0.5 > share[2]
-    assert 0.43e9 * 768 / 7.5e9 == pytest.approx(44.03, abs=0.01)
+    assert pytest.approx(44.03, abs=0.01) == 0.43e9 * 768 / 7.5e9
 
 
 def test_the_cheapest_published_configuration_costs_more_than_the_smallest_budget() -> None:

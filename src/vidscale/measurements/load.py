@@ -68,7 +68,8 @@ def load_file(path: Path) -> RawTable:
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file; check the path") from None
     except (OSError, ValueError) as error:
-        raise InputError(f"{str(path)[:200]!r} cannot be opened ({_reason(error)}); check its path and permissions") from None
+        named = f"{str(path)[:200]!r}"
+        raise InputError(f"{named} cannot be opened ({_reason(error)}); check its path and permissions") from None
     if not data.strip():
         raise InputError(f"{path} is empty; expected a table, see the template for its columns")
     reader = {".csv": _load_csv, ".jsonl": _load_jsonl, ".parquet": _load_parquet}[path.suffix.lower()]

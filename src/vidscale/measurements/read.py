@@ -128,7 +128,8 @@ def _loaded(source: Source) -> RawTable:
     if not path.suffix and not os.path.exists(source):
         known = ", ".join(info.name for info in list_datasets())
         raise InputError(
-            f"{str(source)[:200]!r} is neither a file nor a bundled dataset; give a {', '.join(ENDINGS)} file, or one of {known}"
+            f"{str(source)[:200]!r} is neither a file nor a bundled dataset; "
+            f"give a {', '.join(ENDINGS)} file, or one of {known}"
         )
     return load_file(path)
 
