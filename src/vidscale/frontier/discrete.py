@@ -90,7 +90,7 @@ def search(laws: Laws, lattice: Lattice, cost_model: CostModel, budgets: ArrayLi
         >>> law = Laws(factors=FACTORS, log_coefficients=np.zeros((1, 1)), exponents=np.full((1, 1, 3), -0.1))
         >>> best = search(law, published_lattice(), PaperCost(), [30e12], [1e6])
         >>> published_lattice().configuration(int(best.index[0, 0, 0]))
-        ScalingFactors(lm_params=7500000000.0, frames=32, tokens_per_frame=16)
+        ScalingFactors(lm_params=7500000000.0, frames=8, tokens_per_frame=196)
     """
     laws = checked_laws(laws)
     limits, sizes = positive(budgets, "budgets"), finite_positive(data_sizes, "data_sizes")

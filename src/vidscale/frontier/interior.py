@@ -1,9 +1,10 @@
 """The solver behind `continuous`: one small convex program, millions of times.
 
-    minimise F(v) = log Σ_j exp(a_j·v + b_j)   subject to   G(v) = log Σ_i exp(c_i·v + d_i) <= 0,   v in [0, 1]³
+    minimise F(v) = log Σ_j exp(a_j·v + b_j)   subject to   G(v) = log Σ_i s_i exp(c_i·v) − room <= 0,   v in [0, 1]³
 
-v is log x scaled to the box, G the log of cost over budget, F the log of the error divided by a typical slope so
-that the multiplier is of order one. A primal-dual interior-point method (Boyd & Vandenberghe, Convex Optimization,
+v is log x scaled to the box, s_i the cost shares at the cheapest corner v = 0, and room the log of the budget over
+that corner's cost, so that G stays exact where the room is tiny. Inside, F is divided by a typical slope so that the
+multiplier is of order one. A primal-dual interior-point method (Boyd & Vandenberghe, Convex Optimization,
 11.7) comes close from a strictly feasible start whatever the curvature; it also tells which constraints bind.
 An active-set Newton method then solves the optimality conditions to rounding. What it returns is kept only where
 the duality gap is no worse, so the second step can sharpen an answer but not spoil it.
@@ -16,10 +17,12 @@ from typing import Any
 import numpy as np
 from numba import njit, prange
 
-#: Relative room between a budget and the cheapest corner below which the corner is the answer.
-CORNER = 1e-10
+#: Room (log of budget over the cheapest corner's cost) at or below which the corner is the answer.
+CORNER = 1e-13
 #: Where the interior-point method stops: sum of complementarity products, and dual residual.
 GAP_STOP, RESIDUAL_STOP = 1e-12, 1e-11
+#: A duality gap above this (in log error) sends a program to the second method.
+GAP_RETRY = 1e-9
 #: A direction whose curvature is this much below the largest is treated as flat.
 FLAT = 1e-11
 
@@ -49,6 +52,27 @@ def log_sum(offset: Any, slope: Any, v: Any, weight: Any, gradient: Any, hessian
         for m in range(k):
             hessian[m, k] = hessian[k, m]
     return top + np.log(total)
+
+
+@njit(cache=True, error_model="numpy")
+def _log_cost(base: Any, slope: Any, room: float, v: Any, weight: Any, gradient: Any, hessian: Any) -> float:
+    """G(v); fills the terms' shares, the gradient and the Hessian. No slope is negative, so nothing cancels."""
+    growth = 0.0
+    for i in range(base.size):
+        z = slope[i, 0] * v[0] + slope[i, 1] * v[1] + slope[i, 2] * v[2]
+        growth += base[i] * np.expm1(z)
+        weight[i] = base[i] * np.exp(z)
+    for i in range(base.size):
+        weight[i] /= 1.0 + growth
+    for k in range(3):
+        gradient[k] = np.sum(weight * slope[:, k])
+    for k in range(3):
+        for m in range(k + 1):
+            mean = 0.0
+            for i in range(base.size):
+                mean += weight[i] * (slope[i, k] - gradient[k]) * (slope[i, m] - gradient[m])
+            hessian[k, m] = hessian[m, k] = mean
+    return np.log1p(growth) - room
 
 
 @njit(cache=True, error_model="numpy")
@@ -105,25 +129,23 @@ def _gap(v: Any, lam: float, grad_f: Any, grad_g: Any, g: float) -> float:
 
 
 @njit(cache=True, error_model="numpy")
-def solve(f_off: Any, f_slope: Any, g_off: Any, g_slope: Any, v: Any, low: Any, up: Any):
+def solve(f_off: Any, f_slope: Any, base: Any, g_slope: Any, room: float, v: Any, low: Any, up: Any):
     """Solve one program; fills v and the active bounds low and up.
 
     Returns (λ, gap, state) in units of F: state 0 solved, 1 nothing is feasible. λ is the smallest multiplier where
     several are right, that is the value of a little more budget rather than of a little less.
     """
-    f_w, g_w = np.empty(f_off.size), np.empty(g_off.size)
+    f_w, g_w = np.empty(f_off.size), np.empty(base.size)
     f_g, g_g = np.empty(3), np.empty(3)
     f_h, g_h = np.empty((3, 3)), np.empty((3, 3))
     held = np.zeros(3, dtype=np.bool_)
     low[:] = False
     up[:] = False
-    v[:] = 0.0
-    cheapest = log_sum(g_off, g_slope, v, g_w, g_g, g_h)
-    if cheapest > 1e-12:
+    if room < -1e-12:
         return 0.0, np.inf, 1
     v[:] = 1.0
-    budget = log_sum(g_off, g_slope, v, g_w, g_g, g_h) > 0.0
-    corner = budget and cheapest > -CORNER
+    budget = _log_cost(base, g_slope, room, v, g_w, g_g, g_h) > 0.0
+    corner = budget and room <= CORNER
     slope = f_slope.copy()
     for k in range(3):
         # Factors that cost nothing stay free at the cheapest corner; factors of width zero are never free.
@@ -136,20 +158,34 @@ def solve(f_off: Any, f_slope: Any, g_off: Any, g_slope: Any, v: Any, low: Any, 
     scale = _typical_slope(f_off, slope, f_w, f_g, f_h)
     if corner:
         budget = False
-    lam = _interior(f_off, slope, g_off, g_slope, scale, budget, held, cheapest, v, low, up)
-    lam = _polish(f_off, slope, g_off, g_slope, scale, budget, held, v, lam, low, up)
-    for k in range(3):
-        if held[k]:
-            v[k], low[k] = 0.0, True
-    g = log_sum(g_off, g_slope, v, g_w, g_g, g_h)
-    log_sum(f_off, f_slope, v, f_w, f_g, f_h)
-    lam *= scale
-    if corner:
-        lam = 0.0
+    best_lam, best_gap = 0.0, np.inf
+    u, at_low, at_up = np.empty(3), np.zeros(3, dtype=np.bool_), np.zeros(3, dtype=np.bool_)
+    # Where the first method's certificate is poor, a slower and sturdier one tries again; the better answer stays.
+    for attempt in range(2):
+        if attempt == 0:
+            lam = _interior(f_off, slope, base, g_slope, room, scale, budget, held, u, at_low, at_up)
+        else:
+            lam = _barrier(f_off, slope, base, g_slope, room, scale, budget, held, u, at_low, at_up)
+        lam = _polish(f_off, slope, base, g_slope, room, scale, budget, held, u, lam, at_low, at_up) * scale
         for k in range(3):
-            if g_g[k] > 0.0:
-                lam = max(lam, -f_g[k] / g_g[k])
-    return lam, _gap(v, lam, f_g, g_g, g), 0
+            if held[k]:
+                u[k], at_low[k] = 0.0, True
+        g = _log_cost(base, g_slope, room, u, g_w, g_g, g_h)
+        log_sum(f_off, f_slope, u, f_w, f_g, f_h)
+        if corner:
+            lam = 0.0
+            for k in range(3):
+                if g_g[k] > 0.0:
+                    lam = max(lam, -f_g[k] / g_g[k])
+        gap = _gap(u, lam, f_g, g_g, g)
+        if attempt == 0 or gap < best_gap:
+            best_lam, best_gap = lam, gap
+            v[:] = u
+            low[:] = at_low
+            up[:] = at_up
+        if best_gap <= GAP_RETRY:
+            break
+    return best_lam, best_gap, 0
 
 
 @njit(cache=True, error_model="numpy")
@@ -163,22 +199,29 @@ def _typical_slope(offset: Any, slope: Any, weight: Any, gradient: Any, hessian:
 
 
 @njit(cache=True, error_model="numpy")
-def _interior(f_off: Any, f_slope: Any, g_off: Any, g_slope: Any, scale: float, budget: bool, held: Any,
-              cheapest: float, v: Any, low: Any, up: Any) -> float:
+def _start(base: Any, g_slope: Any, room: float, budget: bool, v: Any):
+    """A point well inside: the middle of the box, or as far towards it as the budget lets go."""
+    spare, square = np.empty(3), np.empty((3, 3))
+    v[:] = 0.5
+    g = _log_cost(base, g_slope, room, v, np.empty(base.size), spare, square)
+    if budget and g > -0.5 * room:
+        # G is convex, so this far from the cheapest corner towards the middle at least half the room is left.
+        v[:] = 0.25 * room / (room + g)
+
+
+@njit(cache=True, error_model="numpy")
+def _interior(f_off: Any, f_slope: Any, base: Any, g_slope: Any, room: float, scale: float, budget: bool, held: Any,
+              v: Any, low: Any, up: Any) -> float:
     """The interior-point method. Fills v and a first guess of the active bounds; returns λ."""
-    f_w, g_w = np.empty(f_off.size), np.empty(g_off.size)
+    f_w, g_w = np.empty(f_off.size), np.empty(base.size)
     f_g, g_g, right, dv = np.empty(3), np.empty(3), np.empty(3), np.empty(3)
     f_h, g_h, matrix = np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 3))
     free = np.ones(3, dtype=np.bool_)
     p, q, zp, zq, d_zp, d_zq = np.empty(3), np.empty(3), np.empty(3), np.empty(3), np.empty(3), np.empty(3)
     new_v, new_p, new_q, new_zp, new_zq = np.empty(3), np.empty(3), np.empty(3), np.empty(3), np.empty(3)
-    v[:] = 0.5
-    g = log_sum(g_off, g_slope, v, g_w, g_g, g_h)
-    if budget and g > 0.5 * cheapest:
-        # G is convex, so this far from the cheapest corner towards the middle at least half the room is left.
-        v[:] = 0.25 * cheapest / (cheapest - g)
-        g = log_sum(g_off, g_slope, v, g_w, g_g, g_h)
+    _start(base, g_slope, room, budget, v)
     log_sum(f_off, f_slope, v, f_w, f_g, f_h)
+    g = _log_cost(base, g_slope, room, v, g_w, g_g, g_h)
     s = -g if budget else 1.0
     lam = 0.1 / s if budget else 0.0
     new_s, new_lam = s, lam
@@ -224,7 +267,7 @@ def _interior(f_off: Any, f_slope: Any, g_off: Any, g_slope: Any, scale: float, 
         moved = False
         for _ in range(30):
             new_v[:] = v + step * dv
-            g = log_sum(g_off, g_slope, new_v, g_w, g_g, g_h)
+            g = _log_cost(base, g_slope, room, new_v, g_w, g_g, g_h)
             if not budget or g < -0.01 * s:
                 log_sum(f_off, f_slope, new_v, f_w, f_g, f_h)
                 # The slacks p and q move by the step itself: 1 − v would lose a small q to rounding.
@@ -250,6 +293,74 @@ def _interior(f_off: Any, f_slope: Any, g_off: Any, g_slope: Any, scale: float, 
 
 
 @njit(cache=True, error_model="numpy")
+def _barrier(f_off: Any, f_slope: Any, base: Any, g_slope: Any, room: float, scale: float, budget: bool, held: Any,
+             v: Any, low: Any, up: Any) -> float:
+    """The plain barrier method, for the rare program on which the primal-dual one stalls: slower, always downhill.
+
+    Newton's method on t F − log(−G) − Σ log v_k − Σ log(1 − v_k) for growing t (Boyd & Vandenberghe, 11.3).
+    """
+    f_w, g_w = np.empty(f_off.size), np.empty(base.size)
+    f_g, g_g, right, dv, new = np.empty(3), np.empty(3), np.empty(3), np.empty(3), np.empty(3)
+    f_h, g_h, matrix = np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 3))
+    free = np.ones(3, dtype=np.bool_)
+    _start(base, g_slope, room, budget, v)
+    g = _log_cost(base, g_slope, room, v, g_w, g_g, g_h)
+    p, q = v.copy(), 1.0 - v
+    s, t = -g if budget else 1.0, 1.0
+    for _ in range(60):
+        for _ in range(40):
+            _log_cost(base, g_slope, room, v, g_w, g_g, g_h)
+            f = log_sum(f_off, f_slope, v, f_w, f_g, f_h)
+            for k in range(3):
+                right[k] = -t * f_g[k] / scale + 1.0 / p[k] - 1.0 / q[k]
+                if budget:
+                    right[k] -= g_g[k] / s
+                for m in range(3):
+                    matrix[k, m] = t * f_h[k, m] / scale
+                    if budget:
+                        matrix[k, m] += g_h[k, m] / s + g_g[k] * g_g[m] / s**2
+                matrix[k, k] += 1.0 / p[k] ** 2 + 1.0 / q[k] ** 2
+            solve_spd(matrix, right, free, dv)
+            decrement = np.sum(right * dv)
+            if decrement < 1e-8:
+                break
+            step = 1.0
+            for k in range(3):
+                if dv[k] < 0.0:
+                    step = min(step, -0.95 * p[k] / dv[k])
+                if dv[k] > 0.0:
+                    step = min(step, 0.95 * q[k] / dv[k])
+            moved = False
+            for _ in range(40):
+                new[:] = v + step * dv
+                g = _log_cost(base, g_slope, room, new, g_w, g_g, g_h)
+                if not budget or g < 0.0:
+                    change = t * (log_sum(f_off, f_slope, new, f_w, f_g, f_h) - f) / scale
+                    if budget:
+                        change -= np.log(-g / s)
+                    for k in range(3):
+                        change -= np.log1p(step * dv[k] / p[k]) + np.log1p(-step * dv[k] / q[k])
+                    if change <= -0.1 * step * decrement + 1e-15 * t * (1.0 + abs(f) / scale):
+                        moved = True
+                        break
+                step *= 0.5
+            if not moved:
+                break
+            v[:] = new
+            p += step * dv
+            q -= step * dv
+            s = -g if budget else 1.0
+        if 7.0 / t < GAP_STOP:
+            break
+        t *= 6.0
+    for k in range(3):
+        low[k] = not held[k] and 1.0 / t > p[k] ** 2
+        up[k] = not held[k] and 1.0 / t > q[k] ** 2
+        v[k] = min(max(v[k], 0.0), 1.0)
+    return 1.0 / (t * s) if budget else 0.0
+
+
+@njit(cache=True, error_model="numpy")
 def _residual(f_g: Any, g_g: Any, scale: float, lam: float, s: float, p: Any, q: Any, zp: Any, zq: Any, tau: float,
               budget: bool) -> float:
     total = (lam * s - tau) ** 2 if budget else 0.0
@@ -260,18 +371,18 @@ def _residual(f_g: Any, g_g: Any, scale: float, lam: float, s: float, p: Any, q:
 
 
 @njit(cache=True, error_model="numpy")
-def _polish(f_off: Any, f_slope: Any, g_off: Any, g_slope: Any, scale: float, budget: bool, held: Any, v: Any,
-            lam: float, low: Any, up: Any) -> float:
+def _polish(f_off: Any, f_slope: Any, base: Any, g_slope: Any, room: float, scale: float, budget: bool, held: Any,
+            v: Any, lam: float, low: Any, up: Any) -> float:
     """Newton on the optimality conditions with the active set held, mending the set a few times if it was wrong."""
-    f_w, g_w = np.empty(f_off.size), np.empty(g_off.size)
+    f_w, g_w = np.empty(f_off.size), np.empty(base.size)
     f_g, g_g = np.empty(3), np.empty(3)
     f_h, g_h = np.empty((3, 3)), np.empty((3, 3))
-    g = log_sum(g_off, g_slope, v, g_w, g_g, g_h)
+    g = _log_cost(base, g_slope, room, v, g_w, g_g, g_h)
     log_sum(f_off, f_slope, v, f_w, f_g, f_h)
     start_gap = _gap(v, lam, f_g / scale, g_g, g) if budget else _gap(v, 0.0, f_g / scale, g_g, g)
     u, multiplier = v.copy(), lam if budget else 0.0
     at_low, at_up = low.copy(), up.copy()
-    tight = budget and lam > -g
+    tight = budget and lam * min(1.0, room) > -g
     if not tight:
         multiplier = 0.0
     for _ in range(8):
@@ -280,7 +391,7 @@ def _polish(f_off: Any, f_slope: Any, g_off: Any, g_slope: Any, scale: float, bu
                 u[k] = 0.0
             if at_up[k]:
                 u[k] = 1.0
-        multiplier = _newton(f_off, f_slope, g_off, g_slope, scale, tight, held, at_low, at_up, u, multiplier)
+        multiplier = _newton(f_off, f_slope, base, g_slope, room, scale, tight, held, at_low, at_up, u, multiplier)
         changed = False
         for k in range(3):
             if u[k] < 0.0 and not at_low[k]:
@@ -289,12 +400,12 @@ def _polish(f_off: Any, f_slope: Any, g_off: Any, g_slope: Any, scale: float, bu
                 at_up[k] = changed = True
         if changed:
             continue
-        g = log_sum(g_off, g_slope, u, g_w, g_g, g_h)
+        g = _log_cost(base, g_slope, room, u, g_w, g_g, g_h)
         log_sum(f_off, f_slope, u, f_w, f_g, f_h)
         if tight and multiplier < 0.0:
             tight, multiplier = False, 0.0
             continue
-        if budget and not tight and g > 1e-13:
+        if budget and not tight and g > 1e-13 * min(1.0, room):
             tight = True
             continue
         worst, which = 1e-10, -1
@@ -306,9 +417,9 @@ def _polish(f_off: Any, f_slope: Any, g_off: Any, g_slope: Any, scale: float, bu
         if which < 0:
             break
         at_low[which] = at_up[which] = False
-    g = log_sum(g_off, g_slope, u, g_w, g_g, g_h)
+    g = _log_cost(base, g_slope, room, u, g_w, g_g, g_h)
     log_sum(f_off, f_slope, u, f_w, f_g, f_h)
-    inside = np.all(u >= 0.0) and np.all(u <= 1.0) and multiplier >= 0.0 and (not budget or g <= 1e-13)
+    inside = np.all(u >= 0.0) and np.all(u <= 1.0) and multiplier >= 0.0 and (not budget or g <= 1e-13 * min(1.0, room))
     if inside and _gap(u, multiplier, f_g / scale, g_g, g) <= max(start_gap, 1e-13):
         v[:] = u
         low[:] = at_low
@@ -319,21 +430,21 @@ def _polish(f_off: Any, f_slope: Any, g_off: Any, g_slope: Any, scale: float, bu
 
 
 @njit(cache=True, error_model="numpy")
-def _newton(f_off: Any, f_slope: Any, g_off: Any, g_slope: Any, scale: float, tight: bool, held: Any, low: Any,
-            up: Any, u: Any, lam: float) -> float:
+def _newton(f_off: Any, f_slope: Any, base: Any, g_slope: Any, room: float, scale: float, tight: bool, held: Any,
+            low: Any, up: Any, u: Any, lam: float) -> float:
     """A few Newton steps on (∇F + λ∇G, G) over the free factors; returns λ.
 
     Along flat directions the matrix is singular and the gradient zero; a trace of proximal weight keeps such a
     direction where it is and changes the others in the tenth digit of a step.
     """
-    f_w, g_w = np.empty(f_off.size), np.empty(g_off.size)
+    f_w, g_w = np.empty(f_off.size), np.empty(base.size)
     f_g, g_g, a, b, right = np.empty(3), np.empty(3), np.empty(3), np.empty(3), np.empty(3)
     f_h, g_h, matrix = np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 3))
     free = ~(held | low | up)
     if not np.any(free):
         return lam
     for _ in range(6):
-        g = log_sum(g_off, g_slope, u, g_w, g_g, g_h)
+        g = _log_cost(base, g_slope, room, u, g_w, g_g, g_h)
         log_sum(f_off, f_slope, u, f_w, f_g, f_h)
         size, trace = 0.0, 1e-300
         for k in range(3):
@@ -389,27 +500,26 @@ def solve_all(logs: Any, exponents: Any, cost_logs: Any, cost_exponents: Any, lo
                     f_slope[live, k] = exponents[law, j, k] * width[k]
                 live += 1
         f_off, f_slope = f_off[:live], f_slope[:live]
-        g_off, g_slope = np.empty(cost_logs.size), np.empty((cost_logs.size, 3))
+        spare, square = np.empty(3), np.empty((3, 3))
+        base, g_slope = np.empty(cost_logs.size), np.empty((cost_logs.size, 3))
+        room = log_budgets[b] - log_sum(cost_logs, cost_exponents, low, base, spare, square)
         for j in range(cost_logs.size):
-            g_off[j] = cost_logs[j] - log_budgets[b]
             for k in range(3):
-                g_off[j] += cost_exponents[j, k] * low[k]
                 g_slope[j, k] = cost_exponents[j, k] * width[k]
         v = np.empty(3)
         at_low, at_up = np.zeros(3, dtype=np.bool_), np.zeros(3, dtype=np.bool_)
-        lam, gap, state[law, size, b] = solve(f_off, f_slope, g_off, g_slope, v, at_low, at_up)
+        lam, gap, state[law, size, b] = solve(f_off, f_slope, base, g_slope, room, v, at_low, at_up)
         if state[law, size, b] != 0:
             log_x[law, size, b] = np.nan
             numbers[law, size, b] = np.nan
             share[law, size, b] = np.nan
             flags[law, size, b] = False
             continue
-        spare, square = np.empty(3), np.empty((3, 3))
         weight = np.empty(live)
         numbers[law, size, b, 0] = log_sum(f_off, f_slope, v, weight, spare, square)
         numbers[law, size, b, 1] = lam
         numbers[law, size, b, 2] = gap
-        log_sum(g_off, g_slope, v, share[law, size, b], spare, square)
+        _log_cost(base, g_slope, room, v, share[law, size, b], spare, square)
         for k in range(3):
             log_x[law, size, b, k] = high[k] if v[k] == 1.0 else low[k] + width[k] * v[k]
             flags[law, size, b, k] = at_low[k] or width[k] == 0.0
