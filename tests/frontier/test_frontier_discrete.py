@@ -24,7 +24,7 @@ from vidscale.frontier import (
     search_values,
     steps_of,
 )
-from vidscale.space import FACTORS, FACTORS_AND_DATA, LM_PARAMS, Lattice, published_lattice
+from vidscale.space import FACTORS, FACTORS_AND_DATA, Lattice, published_lattice
 
 some = settings(max_examples=40, deadline=None)
 seeds = st.integers(0, 10**6)
@@ -213,4 +213,3 @@ def test_near_ties_and_winners():
 def test_one_level_lattice(posynomials):
     lattice = Lattice(name="one", levels={f: np.array([2.0]) for f in FACTORS})
     assert search(posynomials(1), lattice, LmOnlyCost(), [20.0], [1e6]).index.ravel().tolist() == [0, 0, 0]
-    assert LM_PARAMS in lattice.levels
