@@ -18,6 +18,9 @@ from vidscale.forms import CATALOGUE, Laws, Posynomial
 
 Floats = NDArray[np.float64]
 
+#: A mean loss this small is rounding: the law fits exactly, and starts that reach it agree whatever digits are left.
+EXACT = 1e-22
+
 
 class FitStatus(Enum):
     """How a fit ended; the value is a sentence for people."""
@@ -123,7 +126,7 @@ def package(
     total = float(weights.sum())
     best = float(found.objective[row])
     starts = found.candidate_objectives[row]
-    share = float(np.mean(starts <= best * (1 + 1e-6) + 1e-300))
+    share = float(np.mean(starts <= best * (1 + 1e-6) + EXACT * total))
     certificate = certify(lay, x[used], np.log(error[used]), weights[used], found.theta[row], settings,
                           share_at_best=share, gradient=float(found.gradient[row]))
     if not found.converged[row]:
