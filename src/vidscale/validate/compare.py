@@ -144,15 +144,15 @@ def compare(
         fits[form.name] = full
         notes += [note for note in dropped if note not in notes]
         held[form.name] = []
-        if plan.folds is not None:
-            tick(f"{form.name}: cross-validation")
-            held[form.name].append(cross_validate(full, plan))
-        if plan.train is not None:
-            tick(f"{form.name}: extrapolation")
+        for wanted, kind, predict in ((plan.folds, "cross-validation", cross_validate),
+                                      (plan.train, "extrapolation", extrapolate)):
+            if wanted is None:
+                continue
+            tick(f"{form.name}: {kind}")
             try:
-                held[form.name].append(extrapolate(full, plan))
+                held[form.name].append(predict(full, plan))
             except InputError as problem:
-                failed[f"{form.name} (extrapolation)"] = str(problem)
+                failed[f"{form.name} ({kind})"] = str(problem)
     if not fits:
         raise InputError("no form could be fitted: " + "; ".join(failed.values()))
     return Comparison(scores=tuple(_scores(fits, held)), fits=fits, same=same, failed=failed, notes=tuple(notes), plan=plan)

@@ -83,10 +83,18 @@ def plan_holdout(
 
 
 def cross_validate(full: FullFits, plan: Plan) -> HeldOut:
-    """Predict every run inside the plan's folds by the fit to the other folds."""
+    """Predict every run inside the plan's folds by the fit to the other folds.
+
+    Raises:
+        InputError: leaving a fold out leaves fewer distinct rows than the form has parameters.
+    """
     assert plan.folds is not None
     runs, count = full.runs, int(plan.folds.max()) + 1
     weights = np.array([(plan.folds != k) & (plan.folds >= 0) for k in range(count)], dtype=np.float64)
+    fewest = min(len(np.unique(runs.x[w > 0], axis=0)) for w in weights)
+    if fewest < runs.layout.free:
+        raise InputError(f"form {runs.form.name!r} has {runs.layout.free} free parameters but {count}-fold "
+                         f"cross-validation leaves only {fewest} distinct rows to fit")
     predicted = _predict(full, weights)
     error = np.full(runs.error.shape, np.nan)
     for k in range(count):

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidscale.errors import InputError
-from vidscale.validate.bootstrap import BootstrapFits
+from vidscale.forms import Laws
+from vidscale.validate.noise import Noise
 
 Floats = NDArray[np.float64]
 
@@ -41,18 +42,18 @@ class Prediction:
 
 
 def predict(
-    draws: BootstrapFits, target: str, x: Floats, error: Floats, *, level: float = 0.9, n_eval: float | None = None,
+    draws: Laws, noise: Noise, x: Floats, error: Floats, *, level: float = 0.9, n_eval: float | None = None,
     seed: int = 0,
 ) -> Prediction:
     """Intervals at rows of factor values.
 
     Args:
-        draws: fits to redrawn noise (`redraw_noise`).
-        target: which target.
-        x: factor values of the form, shape (rows, factors of the form).
+        draws: laws of one target refitted to redrawn noise (`redraw_noise(...).laws(target)`).
+        noise: that target's noise.
+        x: factor values, columns as `draws.factors`, shape (rows, factors).
         error: the predictor's errors at those rows, shape (rows,).
         level: probability to cover with.
-        n_eval: questions of the new measurement; the median of the data's by default.
+        n_eval: questions of the new measurement; what is typical of the data by default.
         seed: seed of the new measurement's noise.
 
     Raises:
@@ -61,11 +62,8 @@ def predict(
     check_level(level)
     if n_eval is not None and not n_eval >= 1:
         raise InputError(f"n_eval is {n_eval!r}; a measurement has at least 1 question")
-    t = draws.runs.targets.index(target)
-    noise = draws.noise[t]
-    if n_eval is None and noise.counted:
-        n_eval = float(np.median(draws.runs.n_eval[draws.runs.measured[:, t], t]))
-    values = draws.laws(target).error(x)
+    n_eval = noise.n_eval if n_eval is None else n_eval
+    values = draws.error(x)
     low, high = quantiles(values, level)
     rng = np.random.default_rng([seed, 4])
     sd = np.sqrt(noise.log_variance(np.clip(values, 1e-12, 1.0), np.nan if n_eval is None else n_eval))

@@ -25,11 +25,13 @@ class Noise:
         run_variance: τ², variance of log error beyond question sampling.
         counted: whether n_eval was known, so that τ² excludes question sampling.
         freedom: degrees of freedom behind the estimate.
+        n_eval: questions typical of the data (the median), None where unknown.
     """
 
     run_variance: float
     counted: bool
     freedom: float
+    n_eval: float | None = None
 
     def log_variance(self, error: Floats, n_eval: Floats | float) -> Floats:
         """Variance of the log error of runs with true error `error` and n_eval questions each (NaN: unknown)."""
@@ -56,7 +58,8 @@ def estimate_noise(fit: Fit, x: Floats, error: Floats, n_eval: Floats) -> Noise:
     if not counted:
         return Noise(run_variance=float(inflate * r2.mean()), counted=False, freedom=freedom)
     sampling = (1 - np.clip(fitted, 0, 1)) / (fitted * n_eval)
-    return Noise(run_variance=float(max(inflate * r2.mean() - sampling.mean(), 0.0)), counted=True, freedom=freedom)
+    return Noise(run_variance=float(max(inflate * r2.mean() - sampling.mean(), 0.0)), counted=True, freedom=freedom,
+                 n_eval=float(np.median(n_eval)))
 
 
 def live_parameters(fit: Fit) -> int:

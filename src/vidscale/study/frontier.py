@@ -1,0 +1,308 @@
+"""The frontier as an answer: for each task, data size and budget a configuration and how sure it is."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidscale.cost import CostModel
+from vidscale.errors import InputError
+from vidscale.frontier import (
+    Continuum,
+    PolicyComparison,
+    Status,
+    bagged_error,
+    check_budgets,
+    compare_policies,
+    lattice_cost,
+    lattice_error,
+    minimise,
+    naive_policies,
+    near_ties,
+    probability_best,
+    search,
+    search_values,
+)
+from vidscale.space import DATA_SIZE, FACTORS_AND_DATA, Lattice, ScalingFactors
+from vidscale.study.model import Model, check_predictor
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NearTie:
+    """A configuration that predicts almost the best error."""
+
+    configuration: ScalingFactors
+    error: float
+    cost: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContinuousOptimum:
+    """The optimum of the point fit when factors need not be lattice levels.
+
+    Attributes:
+        configuration: the optimal factors, not rounded.
+        error: predicted error there.
+        multiplier: d log f* / d log c with its sign turned: per cent of error that one per cent of budget buys.
+        encoder, lm: the multiplier's split: what making that part one per cent cheaper is worth.
+        gap: duality gap in log error, an upper bound on what a better point could gain.
+        status: a sentence.
+        slack: the budget does not bind.
+        at_bound: factors that sit at an end of the box.
+    """
+
+    configuration: ScalingFactors
+    error: float
+    multiplier: float
+    encoder: float
+    lm: float
+    gap: float
+    status: str
+    slack: bool
+    at_bound: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrontierPoint:
+    """The recommended configuration for one task, data size and budget.
+
+    Attributes:
+        target: task.
+        data_size: finetuning examples; None where the law does not depend on them.
+        budget: most that may be spent, in the cost model's unit.
+        configuration: the choice.
+        cost: what it costs; never above the budget.
+        encoder_share: the vision encoder's share of that.
+        error: predicted error by the named predictor.
+        mean_low, mean_high: interval for the true mean error.
+        new_low, new_high: interval for a new measurement of n_eval questions.
+        n_eval: questions of that measurement; None where unknown.
+        probability_best: share of noise draws in which this very configuration is the best affordable one.
+        ties: other configurations within the tolerance of the best error, best first (at most 10).
+        tie_count: how many there are.
+        outside: sentences on factors beyond what was measured; empty inside.
+        continuous: the continuous optimum, None for costs or predictors that are not posynomial.
+    """
+
+    target: str
+    data_size: float | None
+    budget: float
+    configuration: ScalingFactors
+    cost: float
+    encoder_share: float
+    error: float
+    mean_low: float
+    mean_high: float
+    new_low: float
+    new_high: float
+    n_eval: float | None
+    probability_best: float
+    ties: tuple[NearTie, ...]
+    tie_count: int
+    outside: tuple[str, ...]
+    continuous: ContinuousOptimum | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FrontierReport:
+    """Frontier points with everything that names them.
+
+    Attributes:
+        points: by target, data size, budget.
+        lattice: what could be chosen, with its number of configurations.
+        cost: name of the cost model; unit beside it.
+        predictor: "point" or "bagged".
+        level: probability of the intervals.
+        tolerance: relative excess over the best error that counts as a near-tie.
+        policies: naive baselines at the same budgets, by (target, data size).
+        notes: what a reader must know.
+    """
+
+    points: tuple[FrontierPoint, ...]
+    lattice: Lattice
+    cost: str
+    unit: str
+    predictor: str
+    level: float
+    tolerance: float
+    policies: Mapping[tuple[str, float | None], PolicyComparison]
+    notes: tuple[str, ...]
+
+
+def default_budgets(lattice: Lattice, cost_model: CostModel, count: int = 6) -> Floats:
+    """Budgets evenly spaced in log between the cheapest and the dearest configuration, two digits each.
+
+    Rounded up, so that the first one buys something.
+    """
+    cost = lattice_cost(lattice, cost_model)
+    cost = cost[np.isfinite(cost)]
+    raw = np.geomspace(cost.min(), cost.max(), count)
+    step = 10.0 ** (np.floor(np.log10(raw)) - 1)
+    return np.unique(np.ceil(raw / step * (1 - 1e-12)) * step)
+
+
+def lattice_values(model: Model, target: str, lattice: Lattice, data_sizes: Floats, predictor: str) -> Floats:
+    """Predicted error of every configuration, shape (data sizes, points)."""
+    check_predictor(predictor)
+    fitted = model.target(target)
+    if predictor == "point":
+        return lattice_error(fitted.law.over(FACTORS_AND_DATA), lattice, data_sizes)[0]
+    return bagged_error(fitted.run_laws.over(FACTORS_AND_DATA), lattice, data_sizes)
+
+
+def frontier_report(
+    model: Model, lattice: Lattice, cost_model: CostModel, budgets: Floats, data_sizes: Floats, *,
+    targets: Sequence[str] | None = None, predictor: str = "point", level: float = 0.9, tolerance: float = 0.01,
+    n_eval: float | None = None, current: ScalingFactors | None = None, seed: int = 0, tick=lambda text: None,
+) -> FrontierReport:
+    """The frontier of every target at every data size and budget.
+
+    Args:
+        model: fitted laws.
+        lattice: what may be chosen.
+        cost_model: what it costs.
+        budgets: shape (budgets,), each enough for at least one configuration.
+        data_sizes: finetuning examples, shape (data sizes,); ignored where the laws do not depend on them.
+        targets: which tasks; all by default.
+        predictor: "point" (the fit to all runs) or "bagged" (median over resampled runs).
+        level: probability of the intervals.
+        tolerance: relative excess over the best error that counts as a near-tie.
+        n_eval: questions of the new measurement the second interval speaks of.
+        current: the configuration in use, from which naive policies scale.
+        seed: seed of the new measurement's noise.
+        tick: called with a line of text as work goes on.
+
+    Raises:
+        InputError: a budget that buys nothing, an unknown target or predictor, unusable data sizes.
+    """
+    check_predictor(predictor)
+    budgets = check_budgets(budgets, lattice, cost_model)
+    if not 0 <= tolerance < 1:
+        raise InputError(f"near-tie tolerance is {tolerance!r}; allowed is a fraction in [0, 1), such as 0.01")
+    sizes = np.asarray(data_sizes, dtype=np.float64) if model.data_varies else model.data_sizes[:1]
+    cost = lattice_cost(lattice, cost_model)
+    share = cost_model.encoder_share(lattice.points)
+    points: list[FrontierPoint] = []
+    policies: dict[tuple[str, float | None], PolicyComparison] = {}
+    convex = predictor == "point" and cost_model.terms() is not None
+    for target in targets or list(model.targets):
+        tick(f"frontier: {target}")
+        fitted = model.target(target)
+        values = lattice_values(model, target, lattice, sizes, predictor)
+        chosen = search_values(values, cost, budgets)
+        winners = search(fitted.noise_laws.over(FACTORS_AND_DATA), lattice, cost_model, budgets, sizes).index
+        probability = probability_best(winners, chosen.index)
+        continuum = None
+        if convex:
+            continuum = minimise(fitted.law.over(FACTORS_AND_DATA), cost_model, lattice.bounds(), budgets, sizes)
+        for i, size in enumerate(sizes):
+            named = float(size) if model.data_varies else None
+            policies[target, named] = compare_policies(values[i], lattice, cost_model, budgets, naive_policies(current))
+            rows = np.column_stack([lattice.points[chosen.index[i]], np.full(len(budgets), size)])
+            said = model.predict(target, rows, predictor=predictor, level=level, n_eval=n_eval, seed=seed)
+            for b, budget in enumerate(budgets):
+                best = int(chosen.index[i, b])
+                close = near_ties(values[i], cost, float(budget), tolerance)
+                others = [int(p) for p in close.index if p != best]
+                points.append(FrontierPoint(
+                    target=target, data_size=named, budget=float(budget), configuration=lattice.configuration(best),
+                    cost=float(cost[best]), encoder_share=float(share[best]), error=float(chosen.error[i, b]),
+                    mean_low=float(said.mean_low[b]), mean_high=float(said.mean_high[b]),
+                    new_low=float(said.new_low[b]), new_high=float(said.new_high[b]), n_eval=said.n_eval,
+                    probability_best=float(probability[i, b]),
+                    ties=tuple(NearTie(configuration=lattice.configuration(p), error=float(values[i, p]),
+                                       cost=float(cost[p])) for p in others[:10]),
+                    tie_count=len(others), outside=model.outside(rows[b]),
+                    continuous=None if continuum is None else _continuous(continuum, i, b)))
+    return FrontierReport(points=tuple(points), lattice=lattice, cost=cost_model.name, unit=cost_model.unit,
+                          predictor=predictor, level=level, tolerance=tolerance, policies=policies,
+                          notes=_notes(model, convex, predictor, cost_model))
+
+
+def _continuous(found: Continuum, i: int, b: int) -> ContinuousOptimum | None:
+    if found.status[0, i, b] == Status.INFEASIBLE:
+        return None
+    names = ("lm_params", "frames", "tokens_per_frame")
+    bound = tuple(f"{name} at its {side}" for k, name in enumerate(names)
+                  for side, flags in (("smallest", found.at_lower), ("largest", found.at_upper))
+                  if flags[0, i, b, k])
+    return ContinuousOptimum(
+        configuration=ScalingFactors.of(found.x[0, i, b]), error=float(np.exp(found.log_error[0, i, b])),
+        multiplier=float(found.multiplier[0, i, b]), encoder=float(found.multiplier_of("encoder")[0, i, b]),
+        lm=float(found.multiplier_of("lm")[0, i, b]), gap=float(found.gap[0, i, b]),
+        status=Status(int(found.status[0, i, b])).sentence, slack=bool(found.budget_slack[0, i, b]), at_bound=bound)
+
+
+def _notes(model: Model, convex: bool, predictor: str, cost_model: CostModel) -> tuple[str, ...]:
+    said = []
+    if model.synthetic:
+        said.append(f"{model.table} is synthetic: these numbers show the method, not video models")
+    if not convex:
+        why = "the bagged median is no posynomial" if predictor != "point" else f"{cost_model.name} cost is no posynomial"
+        said.append(f"no convex optimum and no certificate: {why}; the lattice search is exact")
+    if not model.data_varies:
+        said.append(f"{DATA_SIZE} does not vary: nothing is said about it")
+    return tuple(said)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurrentReport:
+    """What runs now, against the frontier.
+
+    Attributes:
+        configuration: in use now.
+        cost: what it costs.
+        error: predicted.
+        same_budget: the best configuration that costs no more.
+        accuracy_gain: relative gain in accuracy of that one over the one in use.
+        error_reduction: relative reduction of error.
+        cheaper: the cheapest configuration that predicts no more error, and its cost; None where none is cheaper.
+        outside: sentences on factors beyond what was measured.
+    """
+
+    target: str
+    data_size: float | None
+    configuration: ScalingFactors
+    cost: float
+    error: float
+    same_budget: ScalingFactors
+    same_budget_error: float
+    accuracy_gain: float
+    error_reduction: float
+    cheaper: ScalingFactors | None
+    cheaper_cost: float | None
+    outside: tuple[str, ...]
+
+
+def current_report(
+    model: Model, lattice: Lattice, cost_model: CostModel, current: ScalingFactors, data_sizes: Floats, *,
+    targets: Sequence[str] | None = None, predictor: str = "point",
+) -> tuple[CurrentReport, ...]:
+    """Compare the configuration in use with the frontier at the same cost; arguments as for `frontier_report`."""
+    point = np.array([list(current)], dtype=np.float64)
+    spent = float(cost_model.cost(point)[0])
+    cost = lattice_cost(lattice, cost_model)
+    sizes = np.asarray(data_sizes, dtype=np.float64) if model.data_varies else model.data_sizes[:1]
+    out = []
+    for target in targets or list(model.targets):
+        values = lattice_values(model, target, lattice, sizes, predictor)
+        for i, size in enumerate(sizes):
+            row = np.append(point[0], size)
+            error = float(model.error(target, row[None], predictor)[0])
+            found = search_values(values[i], cost, np.array([spent]))
+            best = int(found.index.reshape(-1)[0])
+            better = error if best < 0 else float(min(values[i, best], error))
+            chosen = current if best < 0 or values[i, best] >= error else lattice.configuration(best)
+            enough = np.flatnonzero((values[i] <= error) & (cost < spent * (1 - 1e-12)))
+            cheap = int(enough[np.argmin(cost[enough])]) if enough.size else -1
+            out.append(CurrentReport(
+                target=target, data_size=float(size) if model.data_varies else None, configuration=current, cost=spent,
+                error=error, same_budget=chosen, same_budget_error=better,
+                accuracy_gain=(error - better) / (1 - error) if error < 1 else float("inf"),
+                error_reduction=(error - better) / error,
+                cheaper=lattice.configuration(cheap) if cheap >= 0 else None,
+                cheaper_cost=float(cost[cheap]) if cheap >= 0 else None, outside=model.outside(row)))
+    return tuple(out)

@@ -1,0 +1,317 @@
+"""The whole analysis: compare forms, fit the best one, bootstrap it, and read off frontier and elasticities."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidscale.cost import PaperCost
+from vidscale.errors import InputError
+from vidscale.fit import Fit, FitSettings, Interval, profile
+from vidscale.forms import PAPER_FORMS, Posynomial, load_form
+from vidscale.measurements import MeasurementTable, Observations, observations, parse_rule, select
+from vidscale.space import DATA_SIZE, Lattice, ScalingFactors, dense_lattice, deployable_lattice, published_lattice
+from vidscale.study.elasticity import ElasticityReport, elasticity_reports, no_elasticity
+from vidscale.study.frontier import CurrentReport, FrontierReport, current_report, default_budgets, frontier_report
+from vidscale.study.model import Model, check_predictor, make_model
+from vidscale.validate import (
+    Comparison,
+    FullFits,
+    Plan,
+    check_level,
+    compare,
+    fit_runs,
+    plan_holdout,
+    redraw_noise,
+    resample_runs,
+    runs_of,
+)
+
+Floats = NDArray[np.float64]
+
+LATTICES = ("measured", "published", "deployable", "dense")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudySettings:
+    """Everything that decides a study's numbers; with the table it reproduces them to the byte.
+
+    Args:
+        forms: forms to compare: catalogue names, paths of .toml files, or forms.
+        form: the form to deploy; None takes the one that predicts held-out runs best.
+        weights: task → weight, for a weighted target in place of the average.
+        split: rule for the training side of extrapolation, such as "sweep=star"; "auto" takes that rule where the
+            table has star and other sweeps, "none" none.
+        folds: folds of the cross-validation, at most one per configuration; 0 for none.
+        draws: draws of either bootstrap.
+        level: probability of intervals for predictions and elasticities; parameters get 95 % profile intervals.
+        predictor: "point" or "bagged".
+        lattice: "measured", "published", "deployable" or "dense".
+        budgets: in FLOPs; None spreads six over the lattice.
+        data_sizes: at which the frontier is given; None takes the measured ones (four at most).
+        fixed: factors held at a value.
+        current: the configuration in use now.
+        tolerance: relative excess over the best error that counts as a near-tie.
+        n_eval: questions of the new measurement that the second interval speaks of.
+        encoder: (encoder_params, encoder_tokens); None takes the data's own, else the paper's.
+        pins: parameters held at a value.
+        loss, delta, starts, seed: see `FitSettings`.
+    """
+
+    forms: tuple[str | Posynomial, ...] = PAPER_FORMS
+    form: str | None = None
+    weights: Mapping[str, float] | None = None
+    split: str = "auto"
+    folds: int = 10
+    draws: int = 100
+    level: float = 0.9
+    predictor: str = "point"
+    lattice: str = "measured"
+    budgets: tuple[float, ...] | None = None
+    data_sizes: tuple[float, ...] | None = None
+    fixed: Mapping[str, float] | None = None
+    current: ScalingFactors | None = None
+    tolerance: float = 0.01
+    n_eval: float | None = None
+    encoder: tuple[float, float] | None = None
+    pins: Mapping[str, float] | None = None
+    loss: str = "log-mse"
+    delta: float = 1e-3
+    starts: int = 32
+    seed: int = 0
+
+    def fit_settings(self) -> FitSettings:
+        """The part that decides how fits are done."""
+        return FitSettings(loss=self.loss, delta=self.delta, starts=self.starts, seed=self.seed)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Study:
+    """The answer with everything it rests on.
+
+    Attributes:
+        table, obs: the measurements, as rows and as runs.
+        settings: what was asked.
+        comparison: every form on held-out runs.
+        form, reason: the deployed form's name and why it was chosen.
+        full: its fits to all runs.
+        profiles: 95 % profile intervals of the lead target's parameters.
+        model: its laws and their draws.
+        frontier: the recommendations.
+        current: the configuration in use against them; empty where none was given.
+        elasticities: by target and estimator; empty where the data size does not vary.
+        no_elasticity: why there are none.
+        notes: what a reader must know, one sentence each.
+    """
+
+    table: MeasurementTable
+    obs: Observations
+    settings: StudySettings
+    comparison: Comparison
+    form: str
+    reason: str
+    full: FullFits
+    profiles: Mapping[str, Interval]
+    model: Model
+    frontier: FrontierReport
+    current: tuple[CurrentReport, ...]
+    elasticities: tuple[ElasticityReport, ...]
+    no_elasticity: str | None
+    notes: tuple[str, ...]
+
+
+def run_study(table: MeasurementTable, settings: StudySettings | None = None, *, tick=lambda text: None) -> Study:
+    """Do the whole analysis of a table.
+
+    Args:
+        table: checked measurements (`read_measurements`).
+        settings: what is asked.
+        tick: called with a line of text as work goes on.
+
+    Raises:
+        InputError: anything about the table or the settings that cannot be used; the message says what to do.
+    """
+    settings = settings or StudySettings()
+    check_level(settings.level)
+    check_predictor(settings.predictor)
+    obs = observations(table, weights=settings.weights)
+    if not obs.factors:
+        raise InputError(f"no factor varies in table {table.name!r}: all {len(obs)} runs have one configuration; "
+                         "add runs that differ in lm_params, frames, tokens_per_frame or data_size")
+    comparison, chosen, reason, full = choose_form(table, obs, settings, tick)
+    model = bootstrap_model(table, obs, full, settings, tick)
+    fixed = dict(settings.fixed or {})
+    lattice = make_lattice(model, settings.lattice, fixed)
+    cost = cost_model(model, settings.encoder)
+    budgets = np.asarray(settings.budgets) if settings.budgets else default_budgets(lattice, cost)
+    sizes = frontier_data_sizes(model, settings.data_sizes)
+    tick("profile intervals")
+    profiles = profile_lead(full)
+    report = frontier_report(model, lattice, cost, budgets, sizes, predictor=settings.predictor, level=settings.level,
+                             tolerance=settings.tolerance, n_eval=settings.n_eval, current=settings.current,
+                             seed=settings.seed, tick=tick)
+    current = ()
+    if settings.current is not None:
+        current = current_report(model, lattice, cost, settings.current, sizes, predictor=settings.predictor)
+    reason_none = no_elasticity(model)
+    elasticities = ()
+    if reason_none is None:
+        elasticities = elasticity_reports(model, lattice, cost, level=settings.level, tick=tick)
+    return Study(table=table, obs=obs, settings=settings, comparison=comparison, form=chosen, reason=reason, full=full,
+                 profiles=profiles, model=model, frontier=report, current=current, elasticities=elasticities,
+                 no_elasticity=reason_none, notes=_notes(table, obs, comparison, full, report))
+
+
+def resolve_forms(forms: Sequence[str | Posynomial]) -> list[Posynomial]:
+    """Forms from names, paths or forms.
+
+    Raises:
+        InputError: an unknown name, a bad file, or two forms of one name.
+    """
+    found = [form if isinstance(form, Posynomial) else load_form(form) for form in forms]
+    names = [form.name for form in found]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(f"two forms are called {twice[0]!r}; give each its own name")
+    return found
+
+
+def holdout_plan(obs: Observations, split: str, folds: int, seed: int) -> Plan:
+    """What is held out: the declared split, and folds on its training side."""
+    train, rule = None, ""
+    if split == "auto":
+        labels = set(obs.columns["sweep"].dropna()) if "sweep" in obs.columns else set()
+        rule = "sweep=star" if "star" in labels and len(labels) > 1 else ""
+    elif split != "none":
+        rule = parse_rule(split).text
+    if rule:
+        train = select(rule, obs.columns)
+    inside = obs.config if train is None else obs.config[train]
+    most = len(np.unique(inside))
+    count = min(folds, most) if most >= 2 else 0
+    return plan_holdout(obs.x, obs.config, count=count, train=train, rule=rule, seed=seed)
+
+
+def choose_form(
+    table: MeasurementTable, obs: Observations, settings: StudySettings, tick=lambda text: None
+) -> tuple[Comparison, str, str, FullFits]:
+    """Compare the forms and pick the one to deploy: (comparison, name, reason, its fits)."""
+    forms = resolve_forms(settings.forms)
+    if settings.form is not None and settings.form not in [form.name for form in forms]:
+        forms += resolve_forms([settings.form])
+    _check_pins(forms, settings.pins)
+    plan = holdout_plan(obs, settings.split, settings.folds, settings.seed)
+    comparison = compare(forms, obs, plan, pins=settings.pins, settings=settings.fit_settings(),
+                         data_hash=table.data_hash, tick=tick)
+    if settings.form is None:
+        chosen, reason = comparison.best(obs.targets[0])
+    else:
+        chosen, reason = resolve_forms([settings.form])[0].name, "asked for"
+        chosen = comparison.same.get(chosen, chosen)
+        if chosen not in comparison.fits:
+            raise InputError(comparison.failed[chosen])
+    return comparison, chosen, reason, comparison.fits[chosen]
+
+
+def _check_pins(forms: Sequence[Posynomial], pins: Mapping[str, float] | None) -> None:
+    for name in pins or {}:
+        if not any(name in form.parameters for form in forms):
+            known = sorted({p for form in forms for p in form.parameters})
+            raise InputError(f"cannot pin {name!r}: no form has it; the parameters are {', '.join(known)}")
+
+
+def fit_one(
+    table: MeasurementTable, obs: Observations, form: Posynomial, settings: StudySettings
+) -> tuple[FullFits, tuple[str, ...]]:
+    """The fits of one form to every target, and notes on dropped terms."""
+    _check_pins([form], settings.pins)
+    runs, notes = runs_of(form, obs, pins=settings.pins, settings=settings.fit_settings(), data_hash=table.data_hash)
+    return fit_runs(runs), notes
+
+
+def bootstrap_model(
+    table: MeasurementTable, obs: Observations, full: FullFits, settings: StudySettings, tick=lambda text: None
+) -> Model:
+    """Both bootstraps of the deployed form, gathered with its fits."""
+    tick(f"{full.runs.form.name}: {settings.draws} resamples of runs")
+    runs = resample_runs(full, settings.draws, settings.seed)
+    tick(f"{full.runs.form.name}: {settings.draws} redraws of noise")
+    noise = redraw_noise(full, settings.draws, settings.seed)
+    return make_model(table, full, noise, runs, obs.chance)
+
+
+def profile_lead(full: FullFits) -> dict[str, Interval]:
+    """95 % profile intervals of the first target's parameters; empty where no degrees of freedom are left."""
+    runs, fit = full.runs, full.fits[0]
+    present = runs.measured[:, 0]
+    if present.sum() <= runs.layout.free:
+        return {}
+    weights = np.ones((1, len(runs.x)))
+    y, w = runs.rows(weights, 0)
+    used = w[0] > 0
+    if used.sum() <= runs.layout.free:
+        return {}
+    merged: Fit = replace(fit, objective=_merged_objective(fit, y[0][used], w[0][used], runs.group_x[used]))
+    return profile(merged, runs.group_x[used], np.exp(y[0][used]), weights=w[0][used])
+
+
+def _merged_objective(fit: Fit, y: Floats, w: Floats, x: Floats) -> float:
+    """The loss on merged rows, which profile intervals start from (replicate scatter left out)."""
+    if fit.settings.loss != "log-mse":
+        return fit.objective
+    return float(np.average((np.log(fit.predict(x)) - y) ** 2, weights=w))
+
+
+def make_lattice(model: Model, kind: str, fixed: Mapping[str, float] | None = None) -> Lattice:
+    """The lattice by name, with factors held as asked.
+
+    Raises:
+        InputError: an unknown name, or a factor the table lacks and nobody holds.
+    """
+    if kind not in LATTICES:
+        raise InputError(f"unknown lattice {kind!r}; allowed are {', '.join(LATTICES)}")
+    fixed = dict(fixed or {})
+    measured = model.measured_lattice(fixed)
+    if kind == "measured":
+        return measured
+    if kind == "dense":
+        return dense_lattice(*measured.bounds())
+    lattice = published_lattice() if kind == "published" else deployable_lattice()
+    # A factor the data say nothing about is held at its measured value: its effect is unknown.
+    held = {f: float(v[0]) for f, v in measured.levels.items() if v.size == 1 and f not in fixed}
+    return lattice.fix({**held, **fixed})
+
+
+def cost_model(model: Model, encoder: tuple[float, float] | None = None) -> PaperCost:
+    """The paper's cost with the encoder asked for, the data's own, or the paper's."""
+    return model.cost() if encoder is None else PaperCost(encoder_params=encoder[0], encoder_tokens=encoder[1])
+
+
+def frontier_data_sizes(model: Model, wanted: Sequence[float] | None = None) -> Floats:
+    """Data sizes to answer for: those asked for, else the measured ones, thinned to four."""
+    if wanted:
+        sizes = np.asarray(wanted, dtype=np.float64)
+        bad = sizes[~(np.isfinite(sizes) & (sizes > 0))]
+        if bad.size:
+            raise InputError(f"{DATA_SIZE} {bad[0]!r}; allowed are positive finite numbers")
+        return sizes
+    sizes = model.data_sizes
+    if sizes.size <= 4:
+        return sizes
+    return sizes[np.unique(np.round(np.linspace(0, sizes.size - 1, 4)).astype(int))]
+
+
+def _notes(
+    table: MeasurementTable, obs: Observations, comparison: Comparison, full: FullFits, report: FrontierReport
+) -> tuple[str, ...]:
+    notes = list(table.notes)
+    for factor, value in obs.fixed.items():
+        shown = "is not in the table" if value is None else f"is {value:g} throughout"
+        notes.append(f"{factor} {shown}: it was dropped from the forms")
+    notes += [f"{name} coincides with {twin} here" for name, twin in comparison.same.items()]
+    notes += [f"{name} was not fitted: {why}" for name, why in comparison.failed.items()]
+    notes += [f"{full.runs.form.name}: {full.runs.form.note}"] if full.runs.form.note else []
+    notes += comparison.notes
+    notes += report.notes
+    return tuple(dict.fromkeys(notes))
