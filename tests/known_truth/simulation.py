@@ -16,11 +16,12 @@ from truths import BUDGETS, DATA_SIZES, OUTSIDE, World, design_points, random_la
 
 from vidscale.cost import PaperCost
 from vidscale.forms import form
-from vidscale.frontier import lattice_cost, naive_policies, probability_best, search, search_values
+from vidscale.frontier import lattice_cost, naive_policies, probability_best, search_values
 from vidscale.measurements import observations, read_measurements
 from vidscale.space import FACTORS_AND_DATA, published_lattice
 from vidscale.study import StudySettings, bootstrap_model, elasticity_reports, fit_one
 from vidscale.study.elasticity import _join
+from vidscale.study.frontier import _winners
 from vidscale.study.model import TargetModel
 from vidscale.validate import Noise
 
@@ -59,7 +60,7 @@ def simulate(world: World, seed: int, *, draws: int = 100, elasticities: bool = 
     affordable = cost[None, :] <= BUDGETS[:, None] * (1 + 1e-12)
     result.setdefault("policies", {})["any affordable, at random"] = float(np.mean(
         [[grid[i, affordable[b]].mean() / best.error[i, b] - 1 for b in range(len(BUDGETS))] for i in range(len(grid))]))
-    winners = search(model.target("task").noise_laws, lattice, cost_model, BUDGETS, DATA_SIZES).index
+    winners = _winners(model, "task", lattice, cost_model, BUDGETS, DATA_SIZES, seed)
     stated = probability_best(winners, chosen["point"])
     result["stated_probability"] = stated.ravel().tolist()
     result["was_best"] = (chosen["point"] == best.index).ravel().tolist()

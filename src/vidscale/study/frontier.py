@@ -193,7 +193,7 @@ def frontier_report(
         fitted = model.target(target)
         values = lattice_values(model, target, lattice, sizes, predictor)
         chosen = search_values(values, cost, budgets)
-        winners = search(fitted.noise_laws.over(FACTORS_AND_DATA), lattice, cost_model, budgets, sizes).index
+        winners = _winners(model, target, lattice, cost_model, budgets, sizes, seed)
         probability = probability_best(winners, chosen.index)
         continuum = None
         if convex:
@@ -220,6 +220,28 @@ def frontier_report(
     return FrontierReport(points=tuple(points), lattice=lattice, cost=cost_model.name, unit=cost_model.unit,
                           predictor=predictor, level=level, tolerance=tolerance, policies=policies,
                           notes=_notes(model, convex, predictor, cost_model))
+
+
+def _winners(
+    model: Model, target: str, lattice: Lattice, cost_model: CostModel, budgets: Floats, sizes: Floats, seed: int
+) -> NDArray[np.int64]:
+    """The best configuration of every noise draw, shape (draws, data sizes, budgets).
+
+    Where the form was found not to fit, each configuration also gets an error of its own of that size: a
+    configuration is the best one only if it survives that.
+    """
+    fitted = model.target(target)
+    laws = fitted.noise_laws.over(FACTORS_AND_DATA)
+    if fitted.noise.misfit_variance == 0:
+        return search(laws, lattice, cost_model, budgets, sizes).index
+    cost = lattice_cost(lattice, cost_model)
+    sd = np.sqrt(fitted.noise.misfit_variance)
+    out = np.empty((len(laws), len(sizes), len(budgets)), dtype=np.int64)
+    for d in range(len(laws)):
+        rng = np.random.default_rng([seed, 5, d])
+        own = np.exp(sd * rng.standard_normal(len(lattice)))
+        out[d] = search_values(lattice_error(laws[d], lattice, sizes)[0] * own, cost, budgets).index
+    return out
 
 
 def _continuous(found: Continuum, i: int, b: int) -> ContinuousOptimum | None:

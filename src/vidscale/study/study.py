@@ -160,7 +160,7 @@ def run_study(table: MeasurementTable, settings: StudySettings | None = None, *,
         elasticities = elasticity_reports(model, lattice, cost, level=settings.level, tick=tick)
     return Study(table=table, obs=obs, settings=settings, comparison=comparison, form=chosen, reason=reason, full=full,
                  profiles=profiles, model=model, frontier=report, current=current, elasticities=elasticities,
-                 no_elasticity=reason_none, notes=_notes(table, obs, comparison, full, report))
+                 no_elasticity=reason_none, notes=_notes(table, obs, comparison, model, full, report))
 
 
 def resolve_forms(forms: Sequence[str | Posynomial]) -> list[Posynomial]:
@@ -303,7 +303,8 @@ def frontier_data_sizes(model: Model, wanted: Sequence[float] | None = None) -> 
 
 
 def _notes(
-    table: MeasurementTable, obs: Observations, comparison: Comparison, full: FullFits, report: FrontierReport
+    table: MeasurementTable, obs: Observations, comparison: Comparison, model: Model, full: FullFits,
+    report: FrontierReport,
 ) -> tuple[str, ...]:
     notes = list(table.notes)
     for factor, value in obs.fixed.items():
@@ -313,5 +314,8 @@ def _notes(
     notes += [f"{name} was not fitted: {why}" for name, why in comparison.failed.items()]
     notes += [f"{full.runs.form.name}: {full.runs.form.note}"] if full.runs.form.note else []
     notes += comparison.notes
+    for name, target in model.targets.items():
+        said = target.noise.sentence()
+        notes += [f"{name}: {said}"] if said else []
     notes += report.notes
     return tuple(dict.fromkeys(notes))

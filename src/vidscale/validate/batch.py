@@ -84,8 +84,8 @@ class Runs:
 
 
 def runs_of(
-    form: Posynomial, obs: Observations, *, targets: Sequence[str] | None = None, pins: Mapping[str, float] | None = None,
-    settings: FitSettings | None = None, data_hash: str = "",
+    form: Posynomial, obs: Observations, *, targets: Sequence[str] | None = None,
+    pins: Mapping[str, float] | None = None, settings: FitSettings | None = None, data_hash: str = "",
 ) -> tuple[Runs, tuple[str, ...]]:
     """Lay a form over runs.
 
@@ -112,7 +112,7 @@ def runs_of(
     grouped = settings.loss == "log-mse" and len(group_x) < len(x)
     if not grouped:
         group_x = x
-    pins = {name: value for name, value in (pins or {}).items()}
+    pins = dict(pins or {})
     return Runs(form=restricted, x=x, error=obs.error[:, columns], n_eval=obs.n_eval[:, columns],
                 targets=tuple(obs.targets[c] for c in columns), config=config, group_x=group_x,
                 layout=layout(restricted, group_x, pins), grouped=grouped, settings=settings,

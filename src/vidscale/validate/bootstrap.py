@@ -59,7 +59,8 @@ def noise_of(full: FullFits) -> tuple[Noise, ...]:
     found = []
     for t, fit in enumerate(full.fits):
         present = runs.measured[:, t]
-        found.append(estimate_noise(fit, runs.x[present], runs.error[present, t], runs.n_eval[present, t]))
+        found.append(estimate_noise(fit, runs.x[present], runs.error[present, t], runs.n_eval[present, t],
+                                    runs.config[present]))
     return tuple(found)
 
 
@@ -95,7 +96,7 @@ def redraw_noise(full: FullFits, draws: int = 100, seed: int = 0) -> BootstrapFi
         rng = np.random.default_rng([seed, 3, t])
         fitted = fit.predict(runs.group_x)
         y[t] = np.log(fitted) + np.sqrt(_row_variance(runs, t, noise[t], fitted)) * rng.standard_normal((draws, rows))
-        # An error cannot exceed 1, and a draw below a thousandth of the fit is a tail the normal does not own.
+        # An error cannot exceed 1.
         y[t] = np.minimum(y[t], np.maximum(np.log(fitted), 0.0))
     weights = np.ones((draws, len(runs.x)))
     found = solve_weights(runs, weights, warm=full.optima, fresh=runs.settings.resample_starts, keep=KEEP, log_error=y)

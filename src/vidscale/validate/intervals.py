@@ -1,7 +1,8 @@
 """Two intervals around a prediction, always named: for the true mean, and for a new measurement.
 
 The true mean is what an endless evaluation of endlessly repeated training would give. A new measurement of n_eval
-questions adds question sampling and run-to-run noise to that, and is what the next run will show.
+questions adds question sampling and run-to-run noise to that, and is what the next run will show. Lack of fit that
+a test finds real widens both (see `vidscale.validate.noise`).
 """
 
 from dataclasses import dataclass
@@ -64,10 +65,13 @@ def predict(
         raise InputError(f"n_eval is {n_eval!r}; a measurement has at least 1 question")
     n_eval = noise.n_eval if n_eval is None else n_eval
     values = draws.error(x)
-    low, high = quantiles(values, level)
     rng = np.random.default_rng([seed, 4])
-    sd = np.sqrt(noise.log_variance(np.clip(values, 1e-12, 1.0), np.nan if n_eval is None else n_eval))
     spread = rng.standard_normal((NOISE_DRAWS, *values.shape))
+    true = values
+    if noise.misfit_variance > 0:
+        true = (values * np.exp(np.sqrt(noise.misfit_variance) * spread)).reshape(-1, values.shape[1])
+    low, high = quantiles(true, level)
+    sd = np.sqrt(noise.log_variance(np.clip(values, 1e-12, 1.0), np.nan if n_eval is None else n_eval))
     measured = np.minimum(values * np.exp(sd * spread), 1.0).reshape(-1, values.shape[1])
     new_low, new_high = quantiles(measured, level)
     return Prediction(error=np.asarray(error, dtype=np.float64), mean_low=low, mean_high=high, new_low=new_low,

@@ -1,0 +1,431 @@
+"""A model as a plain JSON file, fit.json, and back again to the bit.
+
+    {"schema": "vidscale-fit", "version": 1, "table": ..., "form": {...}, "levels": {...}, "targets": {...}}
+
+A batch of laws is stored as two tables with one row a law: log coefficients by term (null where a term is gone), and
+the distinct exponents, each column named as the form writes it ("-a_N", "b", "2.0*g"). Numbers are written with all
+their digits, so a model read back predicts exactly what it predicted before. What is read is checked field by field:
+a file may come from a stranger.
+"""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from itertools import product
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidscale.errors import InputError
+from vidscale.forms import Exponent, Laws, Posynomial, Term
+from vidscale.space import FACTORS_AND_DATA
+from vidscale.study.model import Model, TargetModel
+from vidscale.validate import Noise
+
+Floats = NDArray[np.float64]
+
+SCHEMA, VERSION = "vidscale-fit", 1
+#: Limits on what is read, far above what any study writes.
+MAX_BYTES = 64 * 2**20
+MAX_TARGETS, MAX_TERMS, MAX_DRAWS, MAX_LEVELS, MAX_TEXT = 10_000, 200, 100_000, 1_000_000, 10_000
+#: Largest |log error| that counts as an error anywhere in the measured domain.
+MAX_LOG_ERROR = 600.0
+
+
+def save_model(model: Model, path: Path) -> None:
+    """Write a model to a file, whole or not at all.
+
+    Args:
+        model: the model.
+        path: the file; an existing one is replaced.
+
+    Raises:
+        InputError: the file cannot be written, or would be larger than `load_model` reads.
+    """
+    content = (as_text(model_content(model)) + "\n").encode()
+    if len(content) > MAX_BYTES:
+        raise InputError(f"the fit takes {len(content) / 2**20:.0f} MiB, more than the {MAX_BYTES // 2**20} MiB a fit file "
+                         "may have; ask for fewer draws or fewer tasks")
+    write_bytes(Path(path), content)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file through a temporary one beside it, so that it is never seen half written.
+
+    Raises:
+        InputError: the folder is missing or not writable.
+    """
+    name = ""
+    try:
+        with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            name = file.name
+            file.write(content)
+        os.chmod(name, 0o666 & ~_umask())
+        os.replace(name, path)
+    except OSError as problem:
+        raise InputError(f"cannot write {path}: {problem.strerror or problem}") from None
+    finally:
+        if name and os.path.exists(name):
+            os.unlink(name)
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+def load_model(path: Path) -> Model:
+    """Read a model that `save_model` wrote.
+
+    Args:
+        path: the file.
+
+    Raises:
+        InputError: the file cannot be read, is no fit, is of a newer version, or anything in it is missing, of the
+            wrong kind or size, or not finite.
+    """
+    path = Path(path)
+    try:
+        content = _parse(path)
+        return content_model(content)
+    except InputError as problem:
+        raise InputError(f"fit file {path}: {problem}") from None
+
+
+def _parse(path: Path) -> Any:
+    try:
+        if path.is_dir():
+            raise InputError("is a folder; give the fit.json inside it")
+        if path.exists() and not path.is_file():
+            raise InputError("is no plain file")
+        if path.stat().st_size > MAX_BYTES:
+            raise InputError(f"is {path.stat().st_size / 2**20:.0f} MiB; a fit has at most {MAX_BYTES // 2**20} MiB")
+        raw = path.read_bytes()
+    except OSError as problem:
+        raise InputError(f"{problem.strerror or problem}; give the fit.json that a study or fit wrote") from None
+    except ValueError as problem:
+        if isinstance(problem, InputError):
+            raise
+        raise InputError("the path is no file name") from None
+    try:
+        return json.loads(raw.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_no_repeats)
+    except InputError:
+        raise
+    except (ValueError, RecursionError):
+        raise InputError("is not JSON; give the fit.json that a study or fit wrote") from None
+
+
+def _no_constant(text: str) -> NoReturn:
+    raise InputError(f"holds {text}, which is no number; every number must be finite")
+
+
+def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise InputError(f"the key {next(n for n in names if names.count(n) > 1)[:80]!r} occurs twice")
+    return found
+
+
+# ---- writing ----------------------------------------------------------------------------------------------------
+
+
+def as_text(value: Any, depth: int = 0) -> str:
+    """JSON that a person can read: objects and lists of lists take a line an entry, lists of numbers one line.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
+    inner, outer = " " * (depth + 1), " " * depth
+    if isinstance(value, Mapping) and value:
+        rows = [f"{inner}{json.dumps(str(k), ensure_ascii=False)}: {as_text(v, depth + 1)}" for k, v in value.items()]
+        return "{\n" + ",\n".join(rows) + f"\n{outer}}}"
+    if isinstance(value, list | tuple) and any(isinstance(v, Mapping | list | tuple) for v in value):
+        return "[\n" + ",\n".join(inner + as_text(v, depth + 1) for v in value) + f"\n{outer}]"
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def model_content(model: Model) -> dict[str, Any]:
+    """What fit.json holds: dicts, lists, texts and numbers only."""
+    return {
+        "schema": SCHEMA,
+        "version": VERSION,
+        "table": model.table,
+        "synthetic": model.synthetic,
+        "data_hash": model.data_hash,
+        "encoder": None if model.encoder is None else [float(v) for v in model.encoder],
+        "form": form_content(model.form),
+        "levels": {factor: values.tolist() for factor, values in model.levels.items()},
+        "targets": {name: _target_content(target, model.form) for name, target in model.targets.items()},
+    }
+
+
+def form_content(form: Posynomial) -> dict[str, Any]:
+    """A form so that it can be rebuilt."""
+    return {
+        "name": form.name,
+        "factors": list(form.factors),
+        "terms": [{"coefficient": term.coefficient, "exponents": {f: _text(e) for f, e in term.exponents.items()}}
+                  for term in form.terms],
+        "bounds": {name: [float(low), float(high)] for name, (low, high) in form.bounds.items()},
+        "source": form.source,
+        "note": form.note,
+    }
+
+
+def _target_content(target: TargetModel, form: Posynomial) -> dict[str, Any]:
+    noise = target.noise
+    return {
+        "parameters": {name: float(value) for name, value in target.parameters.items()},
+        "chance": None if target.chance is None else float(target.chance),
+        "noise": {"run_variance": float(noise.run_variance), "counted": bool(noise.counted),
+                  "freedom": float(noise.freedom), "n_eval": None if noise.n_eval is None else float(noise.n_eval)},
+        "law": _laws_content(target.law, form),
+        "noise_draws": _laws_content(target.noise_laws, form),
+        "run_draws": _laws_content(target.run_laws, form),
+    }
+
+
+def _laws_content(laws: Laws, form: Posynomial) -> dict[str, Any]:
+    columns = _columns(form)
+    logs = [[None if v == -np.inf else v for v in row] for row in laws.log_coefficients.tolist()]
+    powers = np.stack([laws.exponents[:, j, k] for j, k in (cells[0] for cells in columns.values())], axis=1) \
+        if columns else np.zeros((len(laws), 0))
+    return {"log_coefficients": logs, "exponents": powers.tolist(), "columns": list(columns)}
+
+
+def _text(exponent: Exponent) -> str:
+    """An exponent with all digits of its multiple, as `Exponent.parse` reads it."""
+    if exponent.parameter is None:
+        return repr(float(exponent.scale))
+    if abs(exponent.scale) == 1:
+        return f"{'-' if exponent.scale < 0 else ''}{exponent.parameter}"
+    return f"{float(exponent.scale)!r}*{exponent.parameter}"
+
+
+def _columns(form: Posynomial) -> dict[str, list[tuple[int, int]]]:
+    """The distinct fitted exponents, as text → the (term, factor) cells each fills."""
+    found: dict[str, list[tuple[int, int]]] = {}
+    for j, term in enumerate(form.terms):
+        for factor, exponent in term.exponents.items():
+            if exponent.parameter is not None:
+                found.setdefault(_text(exponent), []).append((j, form.factors.index(factor)))
+    return found
+
+
+# ---- reading ----------------------------------------------------------------------------------------------------
+
+
+def content_model(content: Any) -> Model:
+    """A model from what fit.json holds.
+
+    Raises:
+        InputError: as for `load_model`.
+    """
+    top = _object(content, "the file")
+    if top.get("schema") != SCHEMA:
+        raise InputError(f'is no vidscale fit: "schema" is {_short(top.get("schema"))}, not "{SCHEMA}"')
+    version = top.get("version")
+    if type(version) is not int or version < 1:
+        raise InputError(f'"version" is {_short(version)}; this vidscale reads version {VERSION}')
+    if version > VERSION:
+        raise InputError(f"is version {_short(version)}, and this vidscale reads up to version {VERSION}; update vidscale")
+    _only(top, ("schema", "version", "table", "synthetic", "data_hash", "encoder", "form", "levels", "targets"), "the file")
+    form = _form(top["form"])
+    levels = _levels(top["levels"], form)
+    entries = _object(top["targets"], "targets")
+    if not 1 <= len(entries) <= MAX_TARGETS:
+        raise InputError(f"targets has {len(entries)} entries; allowed are 1 to {MAX_TARGETS}")
+    corners = _corners(form, levels)
+    targets = {_string(name, "a target's name"): _target(entry, f"target {_short(name)}", form, corners)
+               for name, entry in entries.items()}
+    return Model(table=_string(top["table"], "table"), synthetic=_flag(top["synthetic"], "synthetic"),
+                 data_hash=_string(top["data_hash"], "data_hash"), form=form, targets=targets, levels=levels,
+                 encoder=_encoder(top["encoder"]))
+
+
+def _encoder(value: Any) -> tuple[float, float] | None:
+    if value is None:
+        return None
+    pair = _numbers(value, "encoder", 2)
+    if min(pair) <= 0:
+        raise InputError(f"encoder is {_short(value)}; allowed are two positive numbers, or null")
+    return pair[0], pair[1]
+
+
+def _form(value: Any) -> Posynomial:
+    table = _object(value, "form")
+    _only(table, ("name", "factors", "terms", "bounds", "source", "note"), "form")
+    factors = tuple(_string(f, "form.factors") for f in _list(table["factors"], "form.factors", len(FACTORS_AND_DATA)))
+    unknown = [f for f in factors if f not in FACTORS_AND_DATA]
+    if unknown or not factors:
+        raise InputError(f"form.factors are {_short(table['factors'])}; allowed are {', '.join(FACTORS_AND_DATA)}")
+    terms = []
+    for number, entry in enumerate(_list(table["terms"], "form.terms", MAX_TERMS), start=1):
+        where = f"form, term {number}"
+        entry = _object(entry, where)
+        _only(entry, ("coefficient", "exponents"), where)
+        exponents = {f: Exponent.parse(_string(e, f"{where}: exponent"))
+                     for f, e in _object(entry["exponents"], f"{where}: exponents").items()}
+        terms.append(Term(coefficient=_string(entry["coefficient"], f"{where}: coefficient"), exponents=exponents))
+    bounds = {}
+    for name, pair in _object(table["bounds"], "form.bounds").items():
+        low, high = _numbers(pair, f"form.bounds of {_short(name)}", 2)
+        bounds[name] = (low, high)
+    return Posynomial(name=_string(table["name"], "form.name"), factors=factors, terms=tuple(terms), bounds=bounds,
+                      source=_string(table["source"], "form.source"), note=_string(table["note"], "form.note"))
+
+
+def _levels(value: Any, form: Posynomial) -> dict[str, Floats]:
+    table = _object(value, "levels")
+    levels = {}
+    for factor in FACTORS_AND_DATA:
+        if factor not in table:
+            continue
+        values = np.array(_numbers(table[factor], f"levels.{factor}", None), dtype=np.float64)
+        if not 1 <= values.size <= MAX_LEVELS or values[0] <= 0 or np.any(np.diff(values) <= 0):
+            raise InputError(f"levels.{factor} are not one or more positive, rising numbers")
+        levels[factor] = values
+    unknown = sorted(set(table) - set(FACTORS_AND_DATA))
+    if unknown:
+        raise InputError(f"levels has the unknown factor {_short(unknown[0])}; allowed are {', '.join(FACTORS_AND_DATA)}")
+    for factor in form.factors:
+        if factor not in levels or levels[factor].size < 2:
+            raise InputError(f"the form depends on {factor}, but levels has fewer than two values of it")
+    return levels
+
+
+def _corners(form: Posynomial, levels: Mapping[str, Floats]) -> Floats:
+    """The corners of the measured domain, where a posynomial is largest."""
+    return np.array(list(product(*((levels[f][0], levels[f][-1]) for f in form.factors))))
+
+
+def _target(value: Any, where: str, form: Posynomial, corners: Floats) -> TargetModel:
+    table = _object(value, where)
+    _only(table, ("parameters", "chance", "noise", "law", "noise_draws", "run_draws"), where)
+    parameters = _object(table["parameters"], f"{where}: parameters")
+    _only(parameters, form.parameters, f"{where}: parameters")
+    chance = None if table["chance"] is None else _number(table["chance"], f"{where}: chance")
+    if chance is not None and not 0 <= chance < 1:
+        raise InputError(f"{where}: chance is {chance!r}; allowed is at least 0 and less than 1")
+    return TargetModel(
+        parameters={name: _number(parameters[name], f"{where}: {name}") for name in form.parameters},
+        law=_laws(table["law"], f"{where}: law", form, corners, 1),
+        noise_laws=_laws(table["noise_draws"], f"{where}: noise_draws", form, corners, None),
+        run_laws=_laws(table["run_draws"], f"{where}: run_draws", form, corners, None),
+        noise=_noise(table["noise"], f"{where}: noise"), chance=chance)
+
+
+def _noise(value: Any, where: str) -> Noise:
+    table = _object(value, where)
+    _only(table, tuple(f.name for f in fields(Noise)), where)
+    n_eval = None if table["n_eval"] is None else _number(table["n_eval"], f"{where}: n_eval")
+    variance, freedom = (_number(table[name], f"{where}: {name}") for name in ("run_variance", "freedom"))
+    if not 0 <= variance <= MAX_LOG_ERROR or freedom <= 0 or (n_eval is not None and n_eval <= 0):
+        raise InputError(f"{where}: run_variance must be from 0 to {MAX_LOG_ERROR:g}, freedom and n_eval above 0")
+    return Noise(run_variance=variance, counted=_flag(table["counted"], f"{where}: counted"), freedom=freedom, n_eval=n_eval)
+
+
+def _laws(value: Any, where: str, form: Posynomial, corners: Floats, count: int | None) -> Laws:
+    table = _object(value, where)
+    _only(table, ("log_coefficients", "exponents", "columns"), where)
+    columns = _columns(form)
+    if table["columns"] != list(columns):
+        raise InputError(f"{where}: columns are {_short(table['columns'])}; the form's exponents are {', '.join(columns)}")
+    logs = _table(table["log_coefficients"], f"{where}: log_coefficients", len(form.terms), gone=True)
+    powers = _table(table["exponents"], f"{where}: exponents", len(columns))
+    if len(logs) != len(powers) or len(logs) == 0 or (count is not None and len(logs) != count):
+        wanted = "one" if count == 1 else "at least one, and as many in both"
+        raise InputError(f"{where}: {len(logs)} rows of log_coefficients and {len(powers)} of exponents; allowed is {wanted}")
+    matrix = np.repeat(form.exponent_matrix(dict.fromkeys(form.exponent_names, 0.0))[None], len(logs), axis=0)
+    for column, cells in enumerate(columns.values()):
+        for j, k in cells:
+            matrix[:, j, k] = powers[:, column]
+    laws = Laws(factors=form.factors, log_coefficients=logs, exponents=matrix)
+    with np.errstate(all="ignore"):
+        extreme = np.abs(laws.log_error(corners))
+    if not np.all(extreme < MAX_LOG_ERROR):
+        raise InputError(f"{where}: row {int(np.flatnonzero(~(extreme < MAX_LOG_ERROR).all(axis=1))[0])} gives no usable "
+                         "error within the measured domain")
+    return laws
+
+
+def _table(value: Any, where: str, width: int, gone: bool = False) -> Floats:
+    rows = _list(value, where, MAX_DRAWS)
+    for number, row in enumerate(rows):
+        if not isinstance(row, list) or len(row) != width:
+            raise InputError(f"{where}: row {number} is not a list of {width} numbers")
+        for cell in row:
+            if not (gone and cell is None):
+                _number(cell, f"{where}: row {number}")
+    return np.array([[-np.inf if cell is None else float(cell) for cell in row] for row in rows],
+                    dtype=np.float64).reshape(len(rows), width)
+
+
+def _object(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise InputError(f"{where} is {_short(value)}; an object is expected")
+    return value
+
+
+def _only(table: Mapping[str, Any], names: Sequence[str], where: str) -> None:
+    """Raise InputError unless the keys are exactly these."""
+    for name in names:
+        if name not in table:
+            raise InputError(f"{where}: {name!r} is missing")
+    for name in table:
+        if name not in names:
+            raise InputError(f"{where}: {_short(name)} is unknown; allowed are {', '.join(names)}")
+
+
+def _list(value: Any, where: str, most: int) -> list[Any]:
+    if not isinstance(value, list) or len(value) > most:
+        raise InputError(f"{where} is {_short(value)}; a list of at most {most} entries is expected")
+    return value
+
+
+def _numbers(value: Any, where: str, count: int | None) -> list[float]:
+    values = _list(value, where, MAX_LEVELS if count is None else count)
+    if count is not None and len(values) != count:
+        raise InputError(f"{where} is {_short(value)}; {count} numbers are expected")
+    return [_number(v, where) for v in values]
+
+
+def _number(value: Any, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InputError(f"{where} holds {_short(value)}; a number is expected")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = float("inf")
+    if not np.isfinite(number):
+        raise InputError(f"{where} holds a number that is not finite")
+    return number
+
+
+def _flag(value: Any, where: str) -> bool:
+    if not isinstance(value, bool):
+        raise InputError(f"{where} is {_short(value)}; true or false is expected")
+    return value
+
+
+def _string(value: Any, where: str) -> str:
+    if not isinstance(value, str) or len(value) > MAX_TEXT:
+        raise InputError(f"{where} is {_short(value)}; a text of at most {MAX_TEXT} characters is expected")
+    if any("\ud800" <= c <= "\udfff" for c in value):
+        raise InputError(f"{where} holds half a character (a lone surrogate)")
+    return value
+
+
+def _short(value: Any) -> str:
+    """A value as one short line of plain characters."""
+    if isinstance(value, list | dict):
+        return f"{'a list' if isinstance(value, list) else 'an object'} of {len(value)} entries"
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 10**30:
+        return "a very large number"
+    return ascii(value)[:80]
