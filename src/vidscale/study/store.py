@@ -10,7 +10,7 @@ a file may come from a stranger.
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields
 from itertools import product
 from pathlib import Path
@@ -23,15 +23,17 @@ from numpy.typing import NDArray
 from vidscale.errors import InputError
 from vidscale.forms import Exponent, Laws, Posynomial, Term
 from vidscale.space import FACTORS_AND_DATA
+from vidscale.study.fields import checked_list, checked_object, flag, number, numbers, only, short, string
 from vidscale.study.model import Model, TargetModel
 from vidscale.validate import Noise
 
 Floats = NDArray[np.float64]
 
 SCHEMA, VERSION = "vidscale-fit", 1
+KEYS = ("schema", "version", "table", "synthetic", "data_hash", "encoder", "form", "levels", "targets")
 #: Limits on what is read, far above what any study writes.
 MAX_BYTES = 64 * 2**20
-MAX_TARGETS, MAX_TERMS, MAX_DRAWS, MAX_LEVELS, MAX_TEXT = 10_000, 200, 100_000, 1_000_000, 10_000
+MAX_TARGETS, MAX_TERMS, MAX_DRAWS, MAX_COUNT = 10_000, 200, 100_000, 1e15
 #: Largest |log error| that counts as an error anywhere in the measured domain.
 MAX_LOG_ERROR = 600.0
 
@@ -48,8 +50,8 @@ def save_model(model: Model, path: Path) -> None:
     """
     content = (as_text(model_content(model)) + "\n").encode()
     if len(content) > MAX_BYTES:
-        raise InputError(f"the fit takes {len(content) / 2**20:.0f} MiB, more than the {MAX_BYTES // 2**20} MiB a fit file "
-                         "may have; ask for fewer draws or fewer tasks")
+        raise InputError(f"the fit takes {len(content) / 2**20:.0f} MiB, more than the {MAX_BYTES // 2**20} MiB a fit "
+                         "file may have; ask for fewer draws or fewer tasks")
     write_bytes(Path(path), content)
 
 
@@ -179,12 +181,11 @@ def form_content(form: Posynomial) -> dict[str, Any]:
 
 
 def _target_content(target: TargetModel, form: Posynomial) -> dict[str, Any]:
-    noise = target.noise
     return {
         "parameters": {name: float(value) for name, value in target.parameters.items()},
         "chance": None if target.chance is None else float(target.chance),
-        "noise": {"run_variance": float(noise.run_variance), "counted": bool(noise.counted),
-                  "freedom": float(noise.freedom), "n_eval": None if noise.n_eval is None else float(noise.n_eval)},
+        "noise": {name: value if value is None or kind is bool else float(value)
+                  for name, kind in _noise_fields().items() for value in (getattr(target.noise, name),)},
         "law": _laws_content(target.law, form),
         "noise_draws": _laws_content(target.noise_laws, form),
         "run_draws": _laws_content(target.run_laws, form),
@@ -227,73 +228,75 @@ def content_model(content: Any) -> Model:
     Raises:
         InputError: as for `load_model`.
     """
-    top = _object(content, "the file")
+    top = checked_object(content, "the file")
     if top.get("schema") != SCHEMA:
-        raise InputError(f'is no vidscale fit: "schema" is {_short(top.get("schema"))}, not "{SCHEMA}"')
+        raise InputError(f'is no vidscale fit: "schema" is {short(top.get("schema"))}, not "{SCHEMA}"')
     version = top.get("version")
     if type(version) is not int or version < 1:
-        raise InputError(f'"version" is {_short(version)}; this vidscale reads version {VERSION}')
+        raise InputError(f'"version" is {short(version)}; this vidscale reads version {VERSION}')
     if version > VERSION:
-        raise InputError(f"is version {_short(version)}, and this vidscale reads up to version {VERSION}; update vidscale")
-    _only(top, ("schema", "version", "table", "synthetic", "data_hash", "encoder", "form", "levels", "targets"), "the file")
+        raise InputError(f"is version {short(version)}; this vidscale reads up to version {VERSION}: update vidscale")
+    only(top, KEYS, "the file")
     form = _form(top["form"])
     levels = _levels(top["levels"], form)
-    entries = _object(top["targets"], "targets")
+    entries = checked_object(top["targets"], "targets")
     if not 1 <= len(entries) <= MAX_TARGETS:
         raise InputError(f"targets has {len(entries)} entries; allowed are 1 to {MAX_TARGETS}")
     corners = _corners(form, levels)
-    targets = {_string(name, "a target's name"): _target(entry, f"target {_short(name)}", form, corners)
+    targets = {string(name, "a target's name"): _target(entry, f"target {short(name)}", form, corners)
                for name, entry in entries.items()}
-    return Model(table=_string(top["table"], "table"), synthetic=_flag(top["synthetic"], "synthetic"),
-                 data_hash=_string(top["data_hash"], "data_hash"), form=form, targets=targets, levels=levels,
+    return Model(table=string(top["table"], "table"), synthetic=flag(top["synthetic"], "synthetic"),
+                 data_hash=string(top["data_hash"], "data_hash"), form=form, targets=targets, levels=levels,
                  encoder=_encoder(top["encoder"]))
 
 
 def _encoder(value: Any) -> tuple[float, float] | None:
     if value is None:
         return None
-    pair = _numbers(value, "encoder", 2)
+    pair = numbers(value, "encoder", 2)
     if min(pair) <= 0:
-        raise InputError(f"encoder is {_short(value)}; allowed are two positive numbers, or null")
+        raise InputError(f"encoder is {short(value)}; allowed are two positive numbers, or null")
     return pair[0], pair[1]
 
 
 def _form(value: Any) -> Posynomial:
-    table = _object(value, "form")
-    _only(table, ("name", "factors", "terms", "bounds", "source", "note"), "form")
-    factors = tuple(_string(f, "form.factors") for f in _list(table["factors"], "form.factors", len(FACTORS_AND_DATA)))
+    table = checked_object(value, "form")
+    only(table, ("name", "factors", "terms", "bounds", "source", "note"), "form")
+    names = checked_list(table["factors"], "form.factors", len(FACTORS_AND_DATA))
+    factors = tuple(string(f, "form.factors") for f in names)
     unknown = [f for f in factors if f not in FACTORS_AND_DATA]
     if unknown or not factors:
-        raise InputError(f"form.factors are {_short(table['factors'])}; allowed are {', '.join(FACTORS_AND_DATA)}")
+        raise InputError(f"form.factors are {short(table['factors'])}; allowed are {', '.join(FACTORS_AND_DATA)}")
     terms = []
-    for number, entry in enumerate(_list(table["terms"], "form.terms", MAX_TERMS), start=1):
-        where = f"form, term {number}"
-        entry = _object(entry, where)
-        _only(entry, ("coefficient", "exponents"), where)
-        exponents = {f: Exponent.parse(_string(e, f"{where}: exponent"))
-                     for f, e in _object(entry["exponents"], f"{where}: exponents").items()}
-        terms.append(Term(coefficient=_string(entry["coefficient"], f"{where}: coefficient"), exponents=exponents))
+    for place, entry in enumerate(checked_list(table["terms"], "form.terms", MAX_TERMS), start=1):
+        where = f"form, term {place}"
+        entry = checked_object(entry, where)
+        only(entry, ("coefficient", "exponents"), where)
+        exponents = {f: Exponent.parse(string(e, f"{where}: exponent"))
+                     for f, e in checked_object(entry["exponents"], f"{where}: exponents").items()}
+        terms.append(Term(coefficient=string(entry["coefficient"], f"{where}: coefficient"), exponents=exponents))
     bounds = {}
-    for name, pair in _object(table["bounds"], "form.bounds").items():
-        low, high = _numbers(pair, f"form.bounds of {_short(name)}", 2)
+    for name, pair in checked_object(table["bounds"], "form.bounds").items():
+        low, high = numbers(pair, f"form.bounds of {short(name)}", 2)
         bounds[name] = (low, high)
-    return Posynomial(name=_string(table["name"], "form.name"), factors=factors, terms=tuple(terms), bounds=bounds,
-                      source=_string(table["source"], "form.source"), note=_string(table["note"], "form.note"))
+    return Posynomial(name=string(table["name"], "form.name"), factors=factors, terms=tuple(terms), bounds=bounds,
+                      source=string(table["source"], "form.source"), note=string(table["note"], "form.note"))
 
 
 def _levels(value: Any, form: Posynomial) -> dict[str, Floats]:
-    table = _object(value, "levels")
+    table = checked_object(value, "levels")
     levels = {}
     for factor in FACTORS_AND_DATA:
         if factor not in table:
             continue
-        values = np.array(_numbers(table[factor], f"levels.{factor}", None), dtype=np.float64)
-        if not 1 <= values.size <= MAX_LEVELS or values[0] <= 0 or np.any(np.diff(values) <= 0):
+        values = np.array(numbers(table[factor], f"levels.{factor}", None), dtype=np.float64)
+        if not values.size or values[0] <= 0 or np.any(np.diff(values) <= 0):
             raise InputError(f"levels.{factor} are not one or more positive, rising numbers")
         levels[factor] = values
     unknown = sorted(set(table) - set(FACTORS_AND_DATA))
     if unknown:
-        raise InputError(f"levels has the unknown factor {_short(unknown[0])}; allowed are {', '.join(FACTORS_AND_DATA)}")
+        raise InputError(f"levels has the unknown factor {short(unknown[0])}; "
+                         f"allowed are {', '.join(FACTORS_AND_DATA)}")
     for factor in form.factors:
         if factor not in levels or levels[factor].size < 2:
             raise InputError(f"the form depends on {factor}, but levels has fewer than two values of it")
@@ -306,42 +309,55 @@ def _corners(form: Posynomial, levels: Mapping[str, Floats]) -> Floats:
 
 
 def _target(value: Any, where: str, form: Posynomial, corners: Floats) -> TargetModel:
-    table = _object(value, where)
-    _only(table, ("parameters", "chance", "noise", "law", "noise_draws", "run_draws"), where)
-    parameters = _object(table["parameters"], f"{where}: parameters")
-    _only(parameters, form.parameters, f"{where}: parameters")
-    chance = None if table["chance"] is None else _number(table["chance"], f"{where}: chance")
+    table = checked_object(value, where)
+    only(table, ("parameters", "chance", "noise", "law", "noise_draws", "run_draws"), where)
+    parameters = checked_object(table["parameters"], f"{where}: parameters")
+    only(parameters, form.parameters, f"{where}: parameters")
+    chance = None if table["chance"] is None else number(table["chance"], f"{where}: chance")
     if chance is not None and not 0 <= chance < 1:
         raise InputError(f"{where}: chance is {chance!r}; allowed is at least 0 and less than 1")
     return TargetModel(
-        parameters={name: _number(parameters[name], f"{where}: {name}") for name in form.parameters},
+        parameters={name: number(parameters[name], f"{where}: {name}") for name in form.parameters},
         law=_laws(table["law"], f"{where}: law", form, corners, 1),
         noise_laws=_laws(table["noise_draws"], f"{where}: noise_draws", form, corners, None),
         run_laws=_laws(table["run_draws"], f"{where}: run_draws", form, corners, None),
         noise=_noise(table["noise"], f"{where}: noise"), chance=chance)
 
 
+def _noise_fields() -> dict[str, Any]:
+    return {field.name: field.type for field in fields(Noise)}
+
+
 def _noise(value: Any, where: str) -> Noise:
-    table = _object(value, where)
-    _only(table, tuple(f.name for f in fields(Noise)), where)
-    n_eval = None if table["n_eval"] is None else _number(table["n_eval"], f"{where}: n_eval")
-    variance, freedom = (_number(table[name], f"{where}: {name}") for name in ("run_variance", "freedom"))
-    if not 0 <= variance <= MAX_LOG_ERROR or freedom <= 0 or (n_eval is not None and n_eval <= 0):
-        raise InputError(f"{where}: run_variance must be from 0 to {MAX_LOG_ERROR:g}, freedom and n_eval above 0")
-    return Noise(run_variance=variance, counted=_flag(table["counted"], f"{where}: counted"), freedom=freedom, n_eval=n_eval)
+    table = checked_object(value, where)
+    only(table, tuple(_noise_fields()), where)
+    found: dict[str, Any] = {}
+    for name, kind in _noise_fields().items():
+        if kind is bool:
+            found[name] = flag(table[name], f"{where}: {name}")
+        elif table[name] is None and kind is not float:
+            found[name] = None
+        else:
+            found[name] = number(table[name], f"{where}: {name}")
+            if not 0 <= found[name] < MAX_COUNT or (found[name] == 0 and name in ("freedom", "n_eval")):
+                raise InputError(f"{where}: {name} is {found[name]:g}; allowed are positive numbers below "
+                                 f"{MAX_COUNT:g}")
+    return Noise(**found)
 
 
 def _laws(value: Any, where: str, form: Posynomial, corners: Floats, count: int | None) -> Laws:
-    table = _object(value, where)
-    _only(table, ("log_coefficients", "exponents", "columns"), where)
+    table = checked_object(value, where)
+    only(table, ("log_coefficients", "exponents", "columns"), where)
     columns = _columns(form)
     if table["columns"] != list(columns):
-        raise InputError(f"{where}: columns are {_short(table['columns'])}; the form's exponents are {', '.join(columns)}")
+        raise InputError(f"{where}: columns are {short(table['columns'])}; "
+                         f"the form's exponents are {', '.join(columns)}")
     logs = _table(table["log_coefficients"], f"{where}: log_coefficients", len(form.terms), gone=True)
     powers = _table(table["exponents"], f"{where}: exponents", len(columns))
     if len(logs) != len(powers) or len(logs) == 0 or (count is not None and len(logs) != count):
         wanted = "one" if count == 1 else "at least one, and as many in both"
-        raise InputError(f"{where}: {len(logs)} rows of log_coefficients and {len(powers)} of exponents; allowed is {wanted}")
+        raise InputError(f"{where}: {len(logs)} rows of log_coefficients and {len(powers)} of exponents; "
+                         f"allowed is {wanted}")
     matrix = np.repeat(form.exponent_matrix(dict.fromkeys(form.exponent_names, 0.0))[None], len(logs), axis=0)
     for column, cells in enumerate(columns.values()):
         for j, k in cells:
@@ -349,83 +365,19 @@ def _laws(value: Any, where: str, form: Posynomial, corners: Floats, count: int 
     laws = Laws(factors=form.factors, log_coefficients=logs, exponents=matrix)
     with np.errstate(all="ignore"):
         extreme = np.abs(laws.log_error(corners))
-    if not np.all(extreme < MAX_LOG_ERROR):
-        raise InputError(f"{where}: row {int(np.flatnonzero(~(extreme < MAX_LOG_ERROR).all(axis=1))[0])} gives no usable "
-                         "error within the measured domain")
+    usable = (extreme < MAX_LOG_ERROR).all(axis=1)
+    if not usable.all():
+        raise InputError(f"{where}: row {int(np.argmin(usable))} gives no usable error within the measured domain")
     return laws
 
 
 def _table(value: Any, where: str, width: int, gone: bool = False) -> Floats:
-    rows = _list(value, where, MAX_DRAWS)
-    for number, row in enumerate(rows):
+    rows = checked_list(value, where, MAX_DRAWS)
+    for place, row in enumerate(rows):
         if not isinstance(row, list) or len(row) != width:
-            raise InputError(f"{where}: row {number} is not a list of {width} numbers")
+            raise InputError(f"{where}: row {place} is not a list of {width} numbers")
         for cell in row:
             if not (gone and cell is None):
-                _number(cell, f"{where}: row {number}")
+                number(cell, f"{where}: row {place}")
     return np.array([[-np.inf if cell is None else float(cell) for cell in row] for row in rows],
                     dtype=np.float64).reshape(len(rows), width)
-
-
-def _object(value: Any, where: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise InputError(f"{where} is {_short(value)}; an object is expected")
-    return value
-
-
-def _only(table: Mapping[str, Any], names: Sequence[str], where: str) -> None:
-    """Raise InputError unless the keys are exactly these."""
-    for name in names:
-        if name not in table:
-            raise InputError(f"{where}: {name!r} is missing")
-    for name in table:
-        if name not in names:
-            raise InputError(f"{where}: {_short(name)} is unknown; allowed are {', '.join(names)}")
-
-
-def _list(value: Any, where: str, most: int) -> list[Any]:
-    if not isinstance(value, list) or len(value) > most:
-        raise InputError(f"{where} is {_short(value)}; a list of at most {most} entries is expected")
-    return value
-
-
-def _numbers(value: Any, where: str, count: int | None) -> list[float]:
-    values = _list(value, where, MAX_LEVELS if count is None else count)
-    if count is not None and len(values) != count:
-        raise InputError(f"{where} is {_short(value)}; {count} numbers are expected")
-    return [_number(v, where) for v in values]
-
-
-def _number(value: Any, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InputError(f"{where} holds {_short(value)}; a number is expected")
-    try:
-        number = float(value)
-    except OverflowError:
-        number = float("inf")
-    if not np.isfinite(number):
-        raise InputError(f"{where} holds a number that is not finite")
-    return number
-
-
-def _flag(value: Any, where: str) -> bool:
-    if not isinstance(value, bool):
-        raise InputError(f"{where} is {_short(value)}; true or false is expected")
-    return value
-
-
-def _string(value: Any, where: str) -> str:
-    if not isinstance(value, str) or len(value) > MAX_TEXT:
-        raise InputError(f"{where} is {_short(value)}; a text of at most {MAX_TEXT} characters is expected")
-    if any("\ud800" <= c <= "\udfff" for c in value):
-        raise InputError(f"{where} holds half a character (a lone surrogate)")
-    return value
-
-
-def _short(value: Any) -> str:
-    """A value as one short line of plain characters."""
-    if isinstance(value, list | dict):
-        return f"{'a list' if isinstance(value, list) else 'an object'} of {len(value)} entries"
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 10**30:
-        return "a very large number"
-    return ascii(value)[:80]
