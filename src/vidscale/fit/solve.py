@@ -5,8 +5,11 @@ their box (what is pinned), so the compiled kernel takes them all and spreads pr
 start is solved on its own, which makes results independent of the number of cores.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +20,10 @@ from vidscale.fit.problem import Layout, bounds, starting_exponents
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+
+#: Starts × rows × parameters that are worth a thread of their own, about 10 ms. A smaller batch would spend longer
+#: waiting for the other threads than working, and a hundred times longer where another process holds the cores.
+WORK_PER_THREAD = 10_000
 
 LOSSES = {"log-mse": kernel.LOG_MSE, "log-huber": kernel.LOG_HUBER}
 
@@ -118,17 +125,29 @@ def solve(
     loss = LOSSES[settings.loss]
     common = (*layout.arrays(), L, Y, W, np.asarray(target, dtype=np.int64), loss, settings.delta)
     starts = np.ascontiguousarray(starts)
-    first = kernel.search_starts(starts, refine, free, lower, upper, *common, 25)
-    if keep is not None and keep < starts.shape[1]:
-        order = np.argsort(first, axis=1, kind="stable")[:, :keep]
-        starts = np.ascontiguousarray(np.take_along_axis(starts, order[:, :, None], axis=1))
-    objective, norms, done, _ = kernel.polish(starts, lower, upper, _owners(layout), *common,
-                                              settings.max_iterations, settings.tolerance)
+    with _threads(problems * starts.shape[1] * len(x) * size):
+        first = kernel.search_starts(starts, refine, free, lower, upper, *common, 25)
+        if keep is not None and keep < starts.shape[1]:
+            order = np.argsort(first, axis=1, kind="stable")[:, :keep]
+            starts = np.ascontiguousarray(np.take_along_axis(starts, order[:, :, None], axis=1))
+        objective, norms, done, _ = kernel.polish(starts, lower, upper, _owners(layout), *common,
+                                                  settings.max_iterations, settings.tolerance)
     # Among candidates that agree to rounding the first is taken, so that ties do not depend on the last digit.
     best = np.argmax(objective <= objective.min(axis=1, keepdims=True) * (1 + 1e-9), axis=1)
     rows = np.arange(problems)
     return Solutions(theta=starts[rows, best], objective=objective[rows, best], gradient=norms[rows, best],
                      converged=done[rows, best], candidates=starts, candidate_objectives=objective)
+
+
+@contextmanager
+def _threads(work: int) -> Iterator[None]:
+    """Use as many threads as the work can feed; results do not depend on how many."""
+    before = numba.get_num_threads()
+    numba.set_num_threads(max(1, min(before, work // WORK_PER_THREAD)))
+    try:
+        yield
+    finally:
+        numba.set_num_threads(before)
 
 
 def distinct_optima(found: Solutions, most: int) -> Floats:
