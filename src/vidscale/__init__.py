@@ -1,3 +1,89 @@
-"""vidscale: inference compute-optimal video vision-language models."""
+"""vidscale: inference compute-optimal video vision-language models.
+
+The library has the verbs of the command line::
+
+    table = vidscale.read_measurements("runs.csv")          # checked measurements
+    study = vidscale.run_study(table)                       # vidscale study
+    study.frontier.points                                   # vidscale frontier
+    study.elasticities                                      # vidscale elasticity
+    study.comparison.scores                                 # vidscale compare
+    study.model.predict("average", [[7.5e9, 32, 196, 1e6]]) # vidscale predict
+
+Names are loaded when first used, so that importing the package costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from vidscale.cost import CostModel, LmOnlyCost, PaperCost
+    from vidscale.errors import InputError
+    from vidscale.fit import Fit, FitSettings, profile, reference_fit
+    from vidscale.forms import CATALOGUE, Laws, Posynomial, Term, load_form
+    from vidscale.measurements import MeasurementTable, observations, read_measurements
+    from vidscale.report import write_study
+    from vidscale.space import Lattice, ScalingFactors, dense_lattice, deployable_lattice, published_lattice
+    from vidscale.study import Model, Study, StudySettings, elasticity_reports, frontier_report, run_study
+    from vidscale.study.store import load_model, save_model
+    from vidscale.validate import compare, plan_holdout
+
+_HOMES = {
+    "cost": ("CostModel", "LmOnlyCost", "PaperCost"),
+    "errors": ("InputError",),
+    "fit": ("Fit", "FitSettings", "profile", "reference_fit"),
+    "forms": ("CATALOGUE", "Laws", "Posynomial", "Term", "load_form"),
+    "measurements": ("MeasurementTable", "observations", "read_measurements"),
+    "report": ("write_study",),
+    "space": ("Lattice", "ScalingFactors", "dense_lattice", "deployable_lattice", "published_lattice"),
+    "study": ("Model", "Study", "StudySettings", "elasticity_reports", "frontier_report", "run_study"),
+    "study.store": ("load_model", "save_model"),
+    "validate": ("compare", "plan_holdout"),
+}
+_OWNER = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "CATALOGUE",
+    "CostModel",
+    "Fit",
+    "FitSettings",
+    "InputError",
+    "Lattice",
+    "Laws",
+    "LmOnlyCost",
+    "MeasurementTable",
+    "Model",
+    "PaperCost",
+    "Posynomial",
+    "ScalingFactors",
+    "Study",
+    "StudySettings",
+    "Term",
+    "compare",
+    "dense_lattice",
+    "deployable_lattice",
+    "elasticity_reports",
+    "frontier_report",
+    "load_form",
+    "load_model",
+    "observations",
+    "plan_holdout",
+    "profile",
+    "published_lattice",
+    "read_measurements",
+    "reference_fit",
+    "run_study",
+    "save_model",
+    "write_study",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _OWNER:
+        return getattr(import_module(f"vidscale.{_OWNER[name]}"), name)
+    raise AttributeError(f"module 'vidscale' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

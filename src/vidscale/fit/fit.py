@@ -129,10 +129,9 @@ def package(
     share = float(np.mean(starts <= best * (1 + 1e-6) + EXACT * total))
     certificate = certify(lay, x[used], np.log(error[used]), weights[used], found.theta[row], settings,
                           share_at_best=share, gradient=float(found.gradient[row]))
+    status = FitStatus.CERTAIN if share >= 0.3 else FitStatus.DISPUTED
     if not found.converged[row]:
         status = FitStatus.STUCK
-    else:
-        status = FitStatus.CERTAIN if share >= 0.3 else FitStatus.DISPUTED
     natural = lay.to_natural(found.theta[row])
     return Fit(form=lay.form, target=target, parameters=dict(zip(lay.form.parameters, natural.tolist(), strict=True)),
                theta=found.theta[row], layout=lay, settings=settings, objective=best / total,

@@ -169,6 +169,7 @@ def _coefficients(c, lower, upper, M, y, w, loss, delta, steps, Q, H, A, g, b, x
         if not ok:
             return Q
         shrink = 1.0
+        value = Q
         better = False
         for _ in range(4):
             for j in range(J):
@@ -303,7 +304,7 @@ def minimise(theta, lower, upper, ptr, ent_k, ent_p, ent_m, base, L, y, w, loss,
             if p >= J:
                 top = max(top, abs(hess[p, p]))
         for p in range(P):
-            damp = mu if p >= J else 1e-6 * mu + 1e-12
+            damp = 1e-6 * mu + 1e-12 if p < J else mu
             scale[p] = damp * max(abs(hess[p, p]), (1e-8 * top if p >= J else 0.0) + 1e-300)
             at_low = theta[p] <= lower[p] and grad[p] >= 0.0
             at_high = theta[p] >= upper[p] and grad[p] <= 0.0

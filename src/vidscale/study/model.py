@@ -19,6 +19,9 @@ from vidscale.validate import BootstrapFits, FullFits, Noise, Prediction, laws_o
 
 Floats = NDArray[np.float64]
 
+#: Levels of a factor that the measured lattice holds at most: 40³ configurations are searched in a blink.
+MOST_LEVELS = 40
+
 #: The predictors a frontier may use; both are named wherever their numbers are printed.
 PREDICTORS = ("point", "bagged")
 
@@ -100,20 +103,26 @@ class Model:
     def measured_lattice(self, fixed: Mapping[str, float] | None = None) -> Lattice:
         """Every combination of measured levels, with factors held as asked.
 
+        A factor measured at more than MOST_LEVELS values is thinned to that many, both ends kept.
+
         Raises:
             InputError: the table lacks a factor and no value is given for it.
         """
         fixed = fixed or {}
-        levels = {}
+        levels, thinned = {}, False
         for factor in FACTORS:
             if factor in self.levels:
                 levels[factor] = self.levels[factor]
+                if len(levels[factor]) > MOST_LEVELS and factor not in fixed:
+                    keep = np.round(np.linspace(0, len(levels[factor]) - 1, MOST_LEVELS)).astype(int)
+                    levels[factor], thinned = levels[factor][keep], True
             elif factor in fixed:
                 levels[factor] = np.array([float(fixed[factor])])
             else:
                 raise InputError(f"table {self.table!r} has no {factor}, which every cost needs; say what it was, "
                                  f"for example --fix {factor}=8")
-        return Lattice(name="measured levels", levels=levels).fix(fixed)
+        name = "measured levels, thinned" if thinned else "measured levels"
+        return Lattice(name=name, levels=levels).fix(fixed)
 
     def outside(self, x: Floats) -> tuple[str, ...]:
         """One sentence per factor of a row (lm_params, frames, tokens_per_frame, data_size) beyond what was measured."""

@@ -80,7 +80,9 @@ class Comparison:
         for kind in ("extrapolation", "cross-validation"):
             found = [s for s in self.scores if s.target == target and s.kind == kind]
             if found:
-                winner = min(found, key=lambda s: s.mse)
+                # Where several forms predict to rounding (exact data), the one with the fewest parameters wins.
+                limit = min(s.mse for s in found) * (1 + 1e-6) + 1e-12
+                winner = min((s for s in found if s.mse <= limit), key=lambda s: self.fits[s.form].runs.layout.free)
                 level = [s.form for s in found if s.form != winner.form and s.excess_se is not None
                          and s.excess <= s.excess_se]
                 close = f"; within one standard error of it: {', '.join(level)}" if level else ""
@@ -154,7 +156,9 @@ def compare(
             except InputError as problem:
                 failed[f"{form.name} ({kind})"] = str(problem)
     if not fits:
-        raise InputError("no form could be fitted: " + "; ".join(failed.values()))
+        # All fail for the same want of rows: the smallest form's reason says it best.
+        smallest = min(failed, key=lambda name: next(len(f.parameters) for f in forms if f.name == name))
+        raise InputError(f"no form could be fitted: {failed[smallest]}")
     return Comparison(scores=tuple(_scores(fits, held)), fits=fits, same=same, failed=failed, notes=tuple(notes), plan=plan)
 
 
