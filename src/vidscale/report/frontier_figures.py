@@ -1,0 +1,205 @@
+"""Figures of the answer: the optimum's path against budget, its error beside naive policies, elasticities."""
+
+import textwrap
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from numpy.typing import NDArray
+
+from vidscale.frontier import lattice_cost, minimise, naive_policies, search_values, steps_of
+from vidscale.report.measured import costs
+from vidscale.report.numbers import examples, plain
+from vidscale.report.style import (
+    AXES,
+    COLOURS,
+    MARKERS,
+    budget_axis,
+    factor_axis,
+    legend_below,
+    new_figure,
+    ordered_colours,
+    panels,
+    percent_axis,
+    styled,
+)
+from vidscale.space import FACTORS, FACTORS_AND_DATA
+from vidscale.study import frontier_data_sizes, lattice_values
+
+if TYPE_CHECKING:
+    from vidscale.study import Study
+
+Floats = NDArray[np.float64]
+
+#: Data sizes shown at most; budgets along a curve; budgets at which policies are compared; draws behind a band.
+MOST_SIZES, CURVE, FINE, MOST_DRAWS = 3, 60, 240, 100
+
+
+def shown_sizes(study: "Study", most: int = MOST_SIZES) -> Floats:
+    """The smallest, largest and some middle data sizes of the frontier, shape (sizes,)."""
+    sizes = np.sort(frontier_data_sizes(study.model, study.settings.data_sizes))
+    if not study.model.data_varies:
+        return sizes[:1]
+    return sizes[np.unique(np.round(np.linspace(0, sizes.size - 1, most)).astype(int))]
+
+
+def budget_range(study: "Study", count: int = CURVE) -> Floats:
+    """Budgets evenly spaced in log from the cheapest configuration to the dearest."""
+    cost = lattice_cost(study.frontier.lattice, costs(study))
+    cost = cost[np.isfinite(cost)]
+    return np.geomspace(cost.min(), max(cost.max(), cost.min() * 1.5), count)
+
+
+def _size_names(study: "Study", sizes: Floats) -> list[str]:
+    return [f"n = {examples(float(n))}" if study.model.data_varies else "frontier" for n in sizes]
+
+
+@styled
+def paths_figure(study: "Study") -> Figure | None:
+    """The optimal factors against budget at several data sizes: lattice steps, and the continuous optimum with bands.
+
+    None where no factor can be chosen.
+    """
+    lattice, cost, lead = study.frontier.lattice, costs(study), study.model.lead
+    factors = [f for f in FACTORS if lattice.levels[f].size > 1]
+    if not factors:
+        return None
+    sizes, budgets = shown_sizes(study), budget_range(study)
+    fitted = study.model.target(lead)
+    colours, low_high = ordered_colours(len(sizes)), lattice.bounds()
+    convex = study.frontier.predictor == "point" and cost.terms() is not None
+    values = lattice_values(study.model, lead, lattice, sizes, study.frontier.predictor)
+    price = lattice_cost(lattice, cost)
+    point = draws = np.empty(0)
+    if convex:
+        point = minimise(fitted.law.over(FACTORS_AND_DATA), cost, low_high, budgets, sizes).x[0]
+        some = fitted.noise_laws[np.arange(min(len(fitted.noise_laws), MOST_DRAWS))]
+        draws = minimise(some.over(FACTORS_AND_DATA), cost, low_high, budgets, sizes).x
+    tail = (1 - study.settings.level) / 2
+    figure = new_figure(1.3 + 2.35 * len(factors), f"Compute-optimal configuration against budget, {lead}", study)
+    for axes, factor in zip(panels(figure, len(factors), 1, sharex=True), factors, strict=True):
+        k = FACTORS.index(factor)
+        for i, colour in enumerate(colours):
+            if convex:
+                low, high = np.nanquantile(draws[:, i, :, k], [tail, 1 - tail], axis=0)
+                axes.fill_between(budgets, low, high, color=colour, alpha=0.2, lw=0)
+                axes.plot(budgets, point[i, :, k], color=colour, lw=2)
+            steps = steps_of(values[i], price)
+            nudge = 1 + 0.012 * (i - (len(sizes) - 1) / 2)
+            axes.step(np.r_[steps.cost, budgets[-1]], np.r_[lattice.points[steps.index, k],
+                      lattice.points[steps.index[-1], k]] * nudge, where="post", color=colour, lw=1.1,
+                      ls=(0, (4, 1.5)) if convex else "-")
+        factor_axis(axes.yaxis, factor, lattice.levels[factor])
+        axes.yaxis.label.set_text(AXES[factor][0].replace(" (", "\n("))
+        budget_axis(axes.xaxis, budgets[0], budgets[-1], "inference budget (TFLOPs per video)"
+                    if factor == factors[-1] else "")
+    handles: list[Line2D | Patch] = [Line2D([], [], color=c, lw=2) for c in colours]
+    names = _size_names(study, sizes) if study.model.data_varies else ["continuous optimum" if convex else "frontier"]
+    if convex and study.model.data_varies:
+        handles.append(Line2D([], [], color="#555555", lw=2))
+        names.append("continuous optimum")
+    if convex:
+        handles += [Patch(color="#555555", alpha=0.25, lw=0), Line2D([], [], color="#555555", lw=1.1, ls=(0, (4, 1.5)))]
+        names += [f"its {100 * study.settings.level:.4g} % band", f"lattice ({lattice.name})"]
+    legend_below(figure, handles, names, columns=3 if len(names) > 4 else 4)
+    return figure
+
+
+@styled
+def error_figure(study: "Study") -> Figure:
+    """Predicted frontier error against budget: with intervals for several data sizes, and beside naive policies."""
+    lattice, cost, lead = study.frontier.lattice, costs(study), study.model.lead
+    sizes, budgets = shown_sizes(study), budget_range(study, FINE)
+    values = lattice_values(study.model, lead, lattice, sizes, study.frontier.predictor)
+    price, settings = lattice_cost(lattice, cost), study.settings
+    figure = new_figure(4.9, f"Predicted error along the frontier, {lead}, form {study.form}, "
+                             f"{study.frontier.predictor} predictor", study)
+    left, right = panels(figure, 2, 2, sharey=True)
+    colours = ordered_colours(len(sizes))
+    for i, (size, colour) in enumerate(zip(sizes, colours, strict=True)):
+        index = search_values(values[i], price, budgets).index[0]
+        rows, place = np.unique(index, return_inverse=True)
+        at = np.column_stack([lattice.points[rows], np.full(len(rows), size)])
+        said = study.model.predict(lead, at, predictor=settings.predictor, level=settings.level, n_eval=settings.n_eval,
+                                   seed=settings.seed)
+        left.fill_between(budgets, said.mean_low[place], said.mean_high[place], color=colour, alpha=0.25, lw=0, step="post")
+        left.step(budgets, values[i, index], color=colour, where="post")
+    last, policies = len(sizes) - 1, naive_policies(settings.current)
+    best = values[last, search_values(values[last], price, budgets).index[0]]
+    for p, policy in enumerate(policies):
+        chosen = policy.choose(values[last], lattice, cost, budgets)
+        error = np.where(chosen >= 0, values[last, chosen], np.nan)
+        right.step(budgets, error, where="post", color=COLOURS[p % 7], lw=1.2, ls=["--", "-.", ":"][p % 3],
+                   marker=MARKERS[p % 7], ms=4, markevery=(6 * p, FINE // 6))
+    right.step(budgets, best, where="post", color="black", lw=2.4, zorder=5)
+    worst = np.nanmax(np.r_[best, *(values[i].min() for i in range(len(sizes)))])
+    top = max(worst, float(np.nanmax(values[0, search_values(values[0], price, budgets).index[0]])))
+    floor = min(float(values.min()), best.min())
+    for axes in (left, right):
+        budget_axis(axes.xaxis, budgets[0], budgets[-1])
+        percent_axis(axes.yaxis, "predicted task error (%)" if axes is left else "")
+        axes.set_ylim(floor - 0.08 * (top - floor), top + 0.12 * (top - floor))
+    level = f"{100 * settings.level:.4g} % interval of the true mean"
+    left.set_title(f"frontier; bands: {level}")
+    right.set_title("frontier and naive policies" + (f", n = {examples(float(sizes[last]))}" if study.model.data_varies
+                                                      else ""))
+    handles = [Line2D([], [], color=c) for c in colours] if study.model.data_varies else []
+    names = _size_names(study, sizes) if study.model.data_varies else []
+    handles.append(Line2D([], [], color="black", lw=2.4))
+    names.append("frontier")
+    for p, policy in enumerate(policies):
+        handles.append(Line2D([], [], color=COLOURS[p % 7], lw=1.2, ls=["--", "-.", ":"][p % 3], marker=MARKERS[p % 7], ms=4))
+        names.append(policy.name)
+    legend_below(figure, handles, names, columns=5)
+    return figure
+
+
+@styled
+def elasticity_figure(study: "Study") -> Figure | None:
+    """Mean elasticities with intervals by target and estimator; None where there are none."""
+    reports = study.elasticities
+    if not reports:
+        return None
+    targets = list(dict.fromkeys(r.target for r in reports))[:12]
+    estimators = list(dict.fromkeys(r.estimator for r in reports))
+    factors = [f for f in FACTORS if any(e.factor == f for r in reports for e in r.factors)]
+    if not factors:
+        return None
+    text = [textwrap.fill(f"({j}) {name}", 125, subsequent_indent="      ") for j, name in enumerate(estimators, start=1)]
+    level = f"{100 * reports[0].level:.4g} %"
+    height = 1.5 + 0.42 * len(targets) + 0.17 * sum(t.count("\n") + 1 for t in text)
+    figure = new_figure(height, f"Elasticity of the optimum in finetuning data, with {level} intervals", study)
+    offsets = (np.arange(len(estimators)) - (len(estimators) - 1) / 2) * 0.24
+    for axes, factor in zip(panels(figure, len(factors), 3, sharey=True), factors, strict=True):
+        axes.axvline(0, color="#888888", lw=1)
+        for r in reports:
+            if r.target not in targets:
+                continue
+            j, y = estimators.index(r.estimator), targets.index(r.target) + offsets[estimators.index(r.estimator)]
+            for e in r.factors:
+                if e.factor == factor:
+                    if e.low is not None and e.high is not None:
+                        axes.plot([e.low, e.high], [y, y], color=COLOURS[j % 7], lw=1.8)
+                    axes.plot(e.value, y, marker=MARKERS[j % 7], color=COLOURS[j % 7], ms=4.5, ls="")
+        axes.set_title(factor)
+        axes.set_xlabel("elasticity (% per % more data)")
+        axes.set_yticks(range(len(targets)), targets)
+        axes.grid(axis="y", visible=False)
+        axes.xaxis.set_major_locator(_few())
+        for between in np.arange(len(targets) - 1) + 0.5:
+            axes.axhline(between, color="#eeeeee", lw=0.8)
+    figure.axes[0].set_ylim(len(targets) - 0.45, -0.55)
+    marks = [Line2D([], [], color=COLOURS[j % 7], marker=MARKERS[j % 7], ms=4.5) for j in range(len(estimators))]
+    legend_below(figure, marks, text, columns=1)
+    return figure
+
+
+def _few():
+    from matplotlib.ticker import MaxNLocator
+    return MaxNLocator(5)
+
+
+def unused() -> str:
+    return plain(1.0)

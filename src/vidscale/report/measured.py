@@ -1,0 +1,116 @@
+"""Measured runs beside what the law says of them: what figures and files share."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidscale.design import PAPER_BUDGETS, TOLERANCE
+from vidscale.measurements.schema import SWEEP
+from vidscale.space import DATA_SIZE, FACTORS_AND_DATA
+from vidscale.study import cost_model
+
+if TYPE_CHECKING:
+    from vidscale.cost import CostModel
+    from vidscale.study import Study
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+#: Rows predicted at a time; bounds memory (rows × draws × noise draws).
+CHUNK = 500
+
+
+def run_rows(study: "Study") -> Floats:
+    """(lm_params, frames, tokens_per_frame, data_size) of every run; 1 for a factor that the table lacks, on which no
+    law depends."""
+    values = study.obs.columns[list(FACTORS_AND_DATA)].to_numpy(dtype=np.float64)
+    return np.where(np.isfinite(values), values, 1.0)
+
+
+def sweep_labels(study: "Study") -> NDArray[np.str_]:
+    """The sweep of every run; "runs" where the table does not say."""
+    if SWEEP not in study.obs.columns:
+        return np.full(len(study.obs), "runs")
+    labels = study.obs.columns[SWEEP]
+    return np.array([str(v) if v == v and v not in (None, "") else "runs" for v in labels.tolist()])
+
+
+def costs(study: "Study") -> "CostModel":
+    """The cost model the frontier was searched under."""
+    return cost_model(study.model, study.settings.encoder)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Fitted:
+    """One target at every run, shape (runs,) each; measured is NaN where the run lacks it."""
+
+    measured: Floats
+    fitted: Floats
+    mean_low: Floats
+    mean_high: Floats
+    new_low: Floats
+    new_high: Floats
+
+
+def fitted(study: "Study", target: str) -> Fitted:
+    """What was measured and what the chosen predictor says, with both intervals."""
+    rows, place = np.unique(run_rows(study), axis=0, return_inverse=True)
+    settings = study.settings
+    parts = []
+    for start in range(0, len(rows), CHUNK):
+        said = study.model.predict(target, rows[start : start + CHUNK], predictor=settings.predictor,
+                                   level=settings.level, n_eval=settings.n_eval, seed=settings.seed)
+        parts.append(np.stack([said.error, said.mean_low, said.mean_high, said.new_low, said.new_high]))
+    error, *ends = np.concatenate(parts, axis=1)[:, place.reshape(-1)]
+    measured = study.obs.error[:, study.obs.target(target)]
+    return Fitted(measured=measured, fitted=error, mean_low=ends[0], mean_high=ends[1], new_low=ends[2], new_high=ends[3])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Isoflop:
+    """Runs of about equal cost and equal data size.
+
+    Attributes:
+        budget: what they cost about, FLOPs.
+        data_size: finetuning examples; None where the law does not depend on them.
+        runs: row numbers of the runs.
+    """
+
+    budget: float
+    data_size: float | None
+    runs: Ints
+
+
+def isoflop_groups(study: "Study") -> list[Isoflop]:
+    """The isoFLOP sweeps of a table, cheapest first; empty where it has none.
+
+    Runs belong to one if their sweep label starts with "isoflop". They are put with the paper's budgets where all lie
+    within the design's tolerance of one, else split where costs leave a gap of a quarter.
+    """
+    labels, rows = sweep_labels(study), run_rows(study)
+    runs = np.flatnonzero([label.lower().startswith("isoflop") for label in labels])
+    if not runs.size:
+        return []
+    cost = costs(study).cost(rows[runs, :3])
+    published = np.array(PAPER_BUDGETS)
+    nearest = published[np.abs(np.log(cost[:, None] / published)).argmin(axis=1)]
+    if np.all(np.abs(cost / nearest - 1) <= TOLERANCE + 1e-9):
+        budget = nearest
+    else:
+        order = np.argsort(cost, kind="stable")
+        group = np.empty(len(cost), dtype=np.int64)
+        group[order] = np.r_[0, np.cumsum(np.diff(np.log(cost[order])) > np.log(1 + TOLERANCE))]
+        budget = np.array([np.exp(np.log(cost[group == g]).mean()) for g in group])
+    found = []
+    size = rows[runs, FACTORS_AND_DATA.index(DATA_SIZE)]
+    for value in np.unique(budget):
+        inside = budget == value
+        sizes, counts = np.unique(size[inside], return_counts=True)
+        commonest = sizes[counts.argmax()]
+        members = runs[inside & (size == commonest)]
+        if len(members) >= 3:
+            found.append(Isoflop(budget=float(value), runs=members,
+                                 data_size=float(commonest) if study.model.data_varies else None))
+    return found
