@@ -53,7 +53,8 @@ def load_form(source: str | Path) -> Posynomial:
 def parse_form(content: dict[str, Any]) -> Posynomial:
     """A form from the content of a declaration.
 
-    `extends = "add-interact"` starts from the terms of a catalogue form and adds the declared ones.
+    `extends = "add-interact"` starts from the terms of a catalogue form and adds the declared ones; its bounds and its
+    note stay unless the declaration has its own.
 
     Raises:
         InputError: a key is missing, unknown, or of the wrong kind.
@@ -69,16 +70,17 @@ def parse_form(content: dict[str, Any]) -> Posynomial:
         raise InputError("terms are missing; declare at least one [[terms]] with a coefficient")
     terms = tuple(_term(number, table) for number, table in enumerate(tables, start=1))
     bounds = _bounds(content.get("bounds", {}))
+    note = ""
     if "extends" in content:
         base = form(str(content["extends"]))
         terms = base.terms + terms
-        bounds = {**base.bounds, **bounds}
+        bounds, note = {**base.bounds, **bounds}, base.note
     used = {factor for term in terms for factor in term.exponents}
     factors = content.get("factors", [f for f in FACTORS_AND_DATA if f in used])
     if not isinstance(factors, list) or not all(isinstance(f, str) for f in factors):
         raise InputError(f"factors are {factors!r}; give a list of names")
     return Posynomial(name=name, factors=tuple(factors), terms=terms, bounds=bounds,
-                      source=str(content.get("source", "declared by the user")), note=str(content.get("note", "")))
+                      source=str(content.get("source", "declared by the user")), note=str(content.get("note", note)))
 
 
 def _term(number: int, table: dict[str, Any]) -> Term:

@@ -44,8 +44,12 @@ class Laws:
         return self.log_coefficients.shape[0]
 
     def __getitem__(self, which: int | slice | NDArray[np.int64]) -> "Laws":
-        """A part of the batch; a number gives a batch of one."""
-        rows = slice(which, which + 1 or None) if isinstance(which, int) else which
+        """A part of the batch; a number gives a batch of one.
+
+        Raises:
+            IndexError: a number outside the batch, which also is what ends a loop over the batch.
+        """
+        rows = [range(len(self))[which]] if isinstance(which, int | np.integer) else which
         return Laws(factors=self.factors, log_coefficients=self.log_coefficients[rows], exponents=self.exponents[rows])
 
     def over(self, factors: Sequence[str]) -> "Laws":
@@ -76,10 +80,16 @@ def weighted_sum(laws: Sequence[Laws], weights: Sequence[float]) -> Laws:
     Args:
         laws: one batch per task, equally long, over the same factors.
         weights: one non-negative weight per task, not all zero; they are normalised to sum to 1.
+
+    Raises:
+        InputError: weights that are no weights, or batches that differ in length or factors.
     """
     w = np.asarray(weights, dtype=np.float64)
     if w.shape != (len(laws),) or np.any(w < 0) or not np.all(np.isfinite(w)) or w.sum() <= 0:
         raise InputError(f"weights are {list(weights)!r}; give {len(laws)} numbers >= 0, not all zero")
+    if any(batch.factors != laws[0].factors or len(batch) != len(laws[0]) for batch in laws):
+        raise InputError("the laws of a weighted sum must be equally many and over the same factors; got "
+                         + ", ".join(f"{len(batch)} over ({', '.join(batch.factors)})" for batch in laws))
     with np.errstate(divide="ignore"):
         logs = [batch.log_coefficients + np.log(share) for batch, share in zip(laws, w / w.sum(), strict=True)]
     return Laws(factors=laws[0].factors, log_coefficients=np.concatenate(logs, axis=1),

@@ -38,10 +38,10 @@ class Exponent:
             InputError: the text is none of these.
         """
         if isinstance(text, int | float) and not isinstance(text, bool):
-            return cls(parameter=None, scale=float(text))
-        body = str(text).strip()
+            return cls(parameter=None, scale=_number(text, text))
+        body = text.strip() if isinstance(text, str) else ""
         scale = 1.0
-        if body[:1] in "+-":
+        if body.startswith(("+", "-")):
             scale = -1.0 if body[0] == "-" else 1.0
             body = body[1:].strip()
         if "*" in body:
@@ -59,7 +59,7 @@ class Exponent:
         return f"{sign}{size}{self.parameter}"
 
 
-def _number(text: str, whole: object) -> float:
+def _number(text: str | float, whole: object) -> float:
     try:
         value = float(text)
     except ValueError:
@@ -139,13 +139,17 @@ class Posynomial:
                                  f"the parameters are {', '.join(self.parameters)}")
             if not low < high:
                 raise InputError(f"form {self.name!r}: bounds of {name} are [{low}, {high}]; lower must be below upper")
+            if name not in self.coefficients and not (np.isfinite(low) and np.isfinite(high)):
+                raise InputError(f"form {self.name!r}: bounds of exponent {name} are [{low}, {high}]; give finite "
+                                 "numbers")
             if name in self.coefficients:
                 term = self.terms[self.coefficients.index(name)]
                 if any(e.parameter for e in term.exponents.values()):
                     raise InputError(f"form {self.name!r}: coefficient {name!r} multiplies a power that is fitted, so "
                                      "bounds on it have no fixed meaning; bound its exponent, or pin it at fit time")
                 if low < 0:
-                    raise InputError(f"form {self.name!r}: lower bound of coefficient {name!r} is {low}; it must be >= 0")
+                    raise InputError(f"form {self.name!r}: lower bound of coefficient {name!r} is {low}; "
+                                     "it must be >= 0")
 
     @cached_property
     def coefficients(self) -> tuple[str, ...]:
@@ -241,9 +245,15 @@ class Posynomial:
         return self._signature() == other._signature()
 
     def _signature(self) -> tuple[object, ...]:
-        numbering = {name: number for number, name in enumerate(self.exponent_names)}
-        terms = sorted(
-            tuple((f, e.scale, -1 if e.parameter is None else numbering[e.parameter]) for f, e in self._ordered(t))
-            for t in self.terms
-        )
-        return self.factors, tuple(terms), tuple(self.exponent_bounds(name) for name in self.exponent_names)
+        """What is left of a form without its names: terms in an order, and exponents numbered in an order, that
+        neither the names nor the order of declaration decide."""
+        terms = []
+        for term in self.terms:
+            powers = self._ordered(term)
+            plain = tuple((f, e.scale, self.exponent_bounds(e.parameter) if e.parameter else ()) for f, e in powers)
+            bounds = tuple(self.bounds.get(term.coefficient, (0.0, np.inf)))
+            terms.append((plain, bounds, [e.parameter for _, e in powers if e.parameter]))
+        terms.sort(key=lambda term: term[:2])
+        numbering: dict[str, int] = {}
+        numbers = [tuple(numbering.setdefault(name, len(numbering)) for name in names) for *_, names in terms]
+        return self.factors, tuple(term[:2] for term in terms), tuple(numbers)
