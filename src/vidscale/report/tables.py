@@ -153,6 +153,20 @@ def certificate_lines(fit: "Fit") -> list[str]:
     return [fit.status.value, *fit.certificate.sentences()]
 
 
+def fits_table(fits: "Sequence[Fit]", *, title: str) -> Table:
+    """Every target's fit in one line: objective, agreement of starts, what is gone or at a bound."""
+    columns = (Column(name="task", words=True), Column(name="runs"), Column(name="mean loss"),
+               Column(name="starts at the best", unit="%"), Column(name="status", words=True),
+               Column(name="gone terms", words=True), Column(name="at a bound", words=True),
+               Column(name="hardly identified", words=True))
+    first = fits[0].settings
+    rows = tuple((f.target, str(f.rows), plain(f.objective), percent(f.certificate.share_at_best),
+                  f.status.name.lower(), ", ".join(f.certificate.gone) or NONE,
+                  "; ".join(f.certificate.at_bound) or NONE, ", ".join(f.certificate.weak) or NONE) for f in fits)
+    return Table(title=f"{fits[0].form.name}, fits of all tasks: {title}", columns=columns, rows=rows,
+                 notes=(f"loss {first.loss}, {first.starts} starts, seed {first.seed}",))
+
+
 # --- frontier ---------------------------------------------------------------------------------------------
 
 
@@ -163,10 +177,11 @@ def frontier_table(
     points = [p for p in report.points if p.target == target and (data_sizes is None or p.data_size in data_sizes)]
     sized = any(p.data_size is not None for p in points)
     level = f"{100 * report.level:.4g} %"
-    columns = [*([Column(name="data size")] if sized else []), Column(name="budget", unit="TFLOPs"), *_FACTOR_COLUMNS,
+    columns = [*([Column(name="data size")] if sized else []), Column(name="budget", unit="TFLOPs"), *FACTOR_COLUMNS,
                Column(name="cost", unit="TFLOPs"), Column(name="encoder", unit="% of cost"),
                Column(name="error", unit="%"), Column(name=f"{level} true mean", unit="%"),
-               Column(name=f"{level} new measurement", unit="%"), Column(name="P(best)", unit="%"), Column(name="near-ties"), Column(name="remark", words=True)]
+               Column(name=f"{level} new measurement", unit="%"), Column(name="P(best)", unit="%"),
+               Column(name="near-ties"), Column(name="remark", words=True)]
     rows = []
     for p in points:
         error, mean = interval(p.error, p.mean_low, p.mean_high, 100)
@@ -178,7 +193,7 @@ def frontier_table(
                  notes=(*frontier_notes(report, points), *_outside(points)))
 
 
-_FACTOR_COLUMNS = (Column(name="lm_params"), Column(name="frames"), Column(name="tokens_per_frame"))
+FACTOR_COLUMNS = (Column(name="lm_params"), Column(name="frames"), Column(name="tokens_per_frame"))
 
 
 def factor_cells(x: "ScalingFactors") -> tuple[str, str, str]:
@@ -213,7 +228,7 @@ def continuous_table(report: "FrontierReport", *, title: str, target: str) -> Ta
     """The continuous optimum of the point fit and the marginal value of compute, at every data size and budget."""
     points = [p for p in report.points if p.target == target and p.continuous is not None]
     sized = any(p.data_size is not None for p in points)
-    columns = [*([Column(name="data size")] if sized else []), Column(name="budget", unit="TFLOPs"), *_FACTOR_COLUMNS,
+    columns = [*([Column(name="data size")] if sized else []), Column(name="budget", unit="TFLOPs"), *FACTOR_COLUMNS,
                Column(name="error", unit="%"), Column(name="value of compute", unit="% error per % FLOPs"),
                Column(name="of it encoder"), Column(name="of it LM"), Column(name="duality gap"),
                Column(name="status", words=True)]
@@ -229,7 +244,8 @@ def continuous_table(report: "FrontierReport", *, title: str, target: str) -> Ta
                      "; ".join([state, *(["budget slack"] if c.slack else []), *bounds])))
     notes = ("the optimum of the point fit when factors need not be levels of the lattice; the duality gap bounds what "
              "any other point could gain in log error",
-             "value of compute is −d log error / d log budget, split into what a cheaper encoder and a cheaper LM are worth")
+             "value of compute is −d log error / d log budget, split into what a cheaper encoder and a "
+             "cheaper LM are worth")
     return Table(title=f"Continuous optimum, {target}: {title}", columns=tuple(columns), rows=tuple(rows), notes=notes)
 
 
@@ -300,7 +316,7 @@ def prediction_table(rows: Sequence[Mapping[str, Any]], *, title: str, predictor
     """Predicted errors with both intervals, from `prediction_dict` rows."""
     level = f"{100 * rows[0]['level']:.4g} %"
     sized = any("data_size" in row for row in rows)
-    columns = (Column(name="task", words=True), *_FACTOR_COLUMNS, *([Column(name="data size")] if sized else []),
+    columns = (Column(name="task", words=True), *FACTOR_COLUMNS, *([Column(name="data size")] if sized else []),
                Column(name="error", unit="%"), Column(name=f"{level} true mean", unit="%"),
                Column(name=f"{level} new measurement", unit="%"), Column(name="questions"))
     cells = []
@@ -331,15 +347,16 @@ def to_markdown(table: Table, *, title: bool = True) -> str:
 
 
 def to_rich(table: Table) -> Any:
-    """The same for a terminal: a rich table with its notes as a caption."""
+    """The same for a terminal: title, table and notes."""
     from rich import box
+    from rich.console import Group
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    shown = RichTable(title=Text(table.title), title_justify="left", title_style="bold", box=box.SIMPLE,
-                      caption=Text("\n".join(table.notes)) if table.notes else None, caption_justify="left")
+    # Title and notes stand outside the table, whose width would wrap them.
+    shown = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in table.columns:
         shown.add_column(Text(column.header), justify="left" if column.words else "right", overflow="fold")
     for row in table.rows:
         shown.add_row(*(Text(cell) for cell in row))
-    return shown
+    return Group(Text(table.title, style="bold"), shown, *(Text(note, style="dim") for note in table.notes))

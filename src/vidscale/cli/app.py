@@ -1,0 +1,108 @@
+"""The verbs gathered, and what every failure looks like to whoever ran the command.
+
+Exit codes: 0 done; 1 a fault of the program; 2 input that cannot be used, said in one line; 130 interrupted;
+141 the reader of the output went away.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from vidscale.cli import files
+from vidscale.cli.compare import compare
+from vidscale.cli.cost import cost
+from vidscale.cli.datasets import datasets
+from vidscale.cli.elasticity import elasticity
+from vidscale.cli.fit import fit
+from vidscale.cli.forms import forms
+from vidscale.cli.frontier import frontier
+from vidscale.cli.options import command
+from vidscale.cli.predict import predict
+from vidscale.cli.study import study
+from vidscale.cli.template import template
+from vidscale.errors import InputError
+
+VERBS: tuple[Callable[..., None], ...] = (
+    study, fit, compare, predict, frontier, elasticity, cost, forms, datasets, template
+)
+
+#: Set to see the traceback of an internal error.
+TRACEBACK = "VIDSCALE_TRACEBACK"
+
+app = typer.Typer(name="vidscale", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+                  context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+
+
+@app.callback(invoke_without_command=True)
+def vidscale(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+) -> None:
+    """Which language-model size, frames and visual tokens per frame give the lowest error for an inference budget.
+
+    Start with: vidscale study paper-design
+    """
+    if version:
+        from vidscale import __version__
+
+        typer.echo(f"vidscale {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+for _verb in VERBS:
+    app.command(_verb.__name__)(command(_verb))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb and return the exit code; `arguments` are those of the process by default."""
+    files.written.clear()
+    _watch_signals()
+    try:
+        outcome: Any = app(args=None if arguments is None else list(arguments), standalone_mode=False)
+        sys.stdout.flush()
+        return outcome if isinstance(outcome, int) else 0
+    except InputError as problem:
+        return _fail(f"error: {problem}", 2)
+    except (KeyboardInterrupt, typer.Abort):
+        done = ", ".join(str(path) for path in files.written)
+        return _fail(f"interrupted: {f'{done} had been written, whole' if done else 'nothing was written'}", 130)
+    except BrokenPipeError:
+        # What is still buffered has no reader; without this the interpreter would complain on its way out.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as problem:
+        return _other(problem)
+
+
+def _other(problem: Exception) -> int:
+    code, said = getattr(problem, "exit_code", None), getattr(problem, "format_message", None)
+    if code is not None and said is not None:  # the option parser's own
+        return _fail(f"error: {said()}", 2)
+    if os.environ.get(TRACEBACK):
+        raise problem
+    if isinstance(problem, MemoryError):
+        return _fail("error: out of memory; ask for fewer draws, starts or rows", 1)
+    return _fail(f"internal error: {type(problem).__name__}: {problem} (run with {TRACEBACK}=1 for details)", 1)
+
+
+def _fail(message: str, code: int) -> int:
+    print(" ".join(message.split()), file=sys.stderr)
+    return code
+
+
+def _watch_signals() -> None:
+    """A request to end is handled as an interruption, so that nothing half done is left behind."""
+
+    def stop(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        signal.signal(signal.SIGTERM, stop)
+    except ValueError:  # not the main thread: whoever runs us there decides
+        return

@@ -1,0 +1,166 @@
+"""Files written whole or not at all: everything is made under a temporary name beside its place, then moved.
+
+Whether a place can be written is found out before the work starts, not after it.
+"""
+
+import json
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from vidscale.errors import InputError
+
+#: What this run has put in place; an interruption afterwards says so.
+written: list[Path] = []
+
+#: Names that mark a folder as one that vidscale wrote.
+MARKERS = ("study.json", "fit.json")
+
+
+def check_file(path: Path, source: str | None = None) -> None:
+    """Raise InputError unless a file can be written at this path without destroying the input `source`."""
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; name a file in it")
+    if source is not None and os.path.exists(source) and path.exists() and os.path.samefile(path, source):
+        raise InputError(f"{path} is the table itself; write somewhere else")
+    _probe(path)
+
+
+def write_file(path: Path, content: str | bytes) -> None:
+    """Write one file, through a temporary one beside it."""
+    data = content.encode() if isinstance(content, str) else content
+    name = ""
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.chmod(name, 0o666 & ~_umask())
+        with _uninterrupted():
+            os.replace(name, path)
+            name = ""
+            written.append(path)
+    except OSError as problem:
+        raise InputError(f"cannot write {path}: {problem.strerror or problem}") from None
+    finally:
+        if name:
+            Path(name).unlink(missing_ok=True)
+
+
+def check_folder(folder: Path, force: bool = False) -> None:
+    """Raise InputError unless a folder of results can be put at this path.
+
+    A folder that vidscale wrote is replaced, an empty one is filled, any other needs `force`.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file; name a folder with --out")
+    if folder.is_dir():
+        here, place = Path.cwd(), folder.resolve()
+        if place == here or place in here.parents:
+            raise InputError(f"{folder} holds the folder you are in; name a folder inside it with --out")
+        if any(folder.iterdir()) and not ours(folder) and not force:
+            raise InputError(f"{folder} holds files that are not a vidscale study; name another folder with --out, or "
+                             "add --force to put the study among them")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise InputError(f"cannot write in {folder}: Permission denied; name another folder with --out")
+    _probe(folder)
+
+
+def ours(folder: Path) -> bool:
+    """Whether vidscale wrote a folder: it holds a result that says so."""
+    for name in MARKERS:
+        try:
+            found = json.loads((folder / name).read_bytes())
+        except (OSError, ValueError):
+            continue
+        if isinstance(found, dict) and str(found.get("schema", "")).startswith("vidscale"):
+            return True
+    return False
+
+
+def write_folder(folder: Path, fill: Callable[[Path], list[Path]]) -> list[Path]:
+    """Put a folder of results in place at once.
+
+    Args:
+        folder: where; see `check_folder`. Files of other people in it stay.
+        fill: writes everything into an existing empty folder and returns what it wrote.
+
+    Returns:
+        The files, at their final place.
+    """
+    folder = folder.resolve()
+    made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        files = [path.relative_to(made) for path in fill(made)]
+        os.chmod(made, 0o777 & ~_umask())
+        with _uninterrupted():
+            _swap(made, folder)
+            written.append(folder)
+    except OSError as problem:
+        raise InputError(f"cannot write {folder}: {problem.strerror or problem}") from None
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    return [folder / file for file in files]
+
+
+def _swap(made: Path, folder: Path) -> None:
+    """Exchange a folder for a new one; what an older study wrote goes, what somebody else put there stays."""
+    if not folder.exists():
+        os.replace(made, folder)
+        return
+    gone = made.with_name(made.name + ".old")
+    stale = _listed(folder)
+    os.replace(folder, gone)
+    try:
+        os.replace(made, folder)
+    except OSError:
+        os.replace(gone, folder)
+        raise
+    for entry in sorted(gone.rglob("*")):
+        name = entry.relative_to(gone)
+        if entry.is_dir() or str(name) in stale or (folder / name).exists():
+            continue
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        os.replace(entry, folder / name)
+    shutil.rmtree(gone, ignore_errors=True)
+
+
+def _listed(folder: Path) -> set[str]:
+    """Names of the files a study in this folder says it wrote."""
+    try:
+        content = json.loads((folder / "study.json").read_bytes())
+        return {str(name) for name in content["files"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+
+
+def _probe(path: Path) -> None:
+    """Find out whether something can be created beside this path."""
+    parent = path.parent
+    if not parent.is_dir():
+        raise InputError(f"cannot write {path}: there is no folder {parent}; make it first")
+    try:
+        os.rmdir(tempfile.mkdtemp(dir=parent, prefix=f".{path.name}."))
+    except OSError as problem:
+        reason = problem.strerror or problem
+        raise InputError(f"cannot write {path}: {reason}; choose another place with --out") from None
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let the few renames that put a result in place finish, whatever is pressed meanwhile."""
+    blocked = {signal.SIGINT, signal.SIGTERM}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,191 @@
+"""From what a verb was given to what it works on: a table, settings, a fitted model."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vidscale.cli.options import Asking, Choosing, Fitting, Predicting, Reading
+from vidscale.errors import InputError
+
+if TYPE_CHECKING:
+    from vidscale.cost import PaperCost
+    from vidscale.measurements import MeasurementTable
+    from vidscale.space import Lattice
+    from vidscale.study import Model, StudySettings
+
+
+def read_table(source: str, reading: Reading, tasks: Sequence[str] = ()) -> "MeasurementTable":
+    """The table, read as declared."""
+    from vidscale.cli.words import numbers, pairs
+    from vidscale.measurements import read_measurements
+
+    return read_measurements(
+        source, mapping=pairs(reading.mapping, "--map"), metric=reading.metric, units=pairs(reading.unit, "--unit"),
+        chance=numbers(reading.chance, "--chance"), tasks=list(tasks) or None)
+
+
+def study_settings(
+    fitting: Fitting, *, choosing: Choosing | None = None, asking: Asking | None = None,
+    predicting: Predicting | None = None, table: "MeasurementTable | None" = None,
+) -> "StudySettings":
+    """Options as the settings of a study; what a verb does not ask for keeps its default."""
+    from vidscale.cli.words import configuration, factors, number, numbers
+    from vidscale.space import FACTORS
+    from vidscale.study import StudySettings
+
+    given: dict[str, Any] = {name: getattr(fitting, name) for name in (
+        "form", "split", "folds", "draws", "loss", "delta", "starts", "seed")}
+    given |= {"weights": numbers(fitting.weight, "--weight") or None, "pins": numbers(fitting.pin, "--pin") or None}
+    if fitting.forms is not None:
+        given["forms"] = tuple(name.strip() for name in fitting.forms.split(",") if name.strip())
+        if not given["forms"]:
+            raise InputError("--forms is empty; write names separated by commas, such as add,add-interact")
+    if choosing is not None:
+        fixed = [factors(text, "--fix", FACTORS) for text in choosing.fix]
+        given |= {"lattice": choosing.lattice, "fixed": {k: v for part in fixed for k, v in part.items()} or None,
+                  "encoder": encoder(choosing, table.encoder if table is not None else None)}
+    if asking is not None:
+        given |= {"budgets": tuple(number(text, "--budget") for text in asking.budget) or None,
+                  "data_sizes": tuple(number(text, "--data-size") for text in asking.data_size) or None,
+                  "current": configuration(asking.current, "--current") if asking.current else None,
+                  "tolerance": asking.near}
+    if predicting is not None:
+        given |= {"predictor": predicting.predictor, "level": predicting.level, "n_eval": predicting.n_eval}
+    settings = StudySettings(**given)
+    check_settings(settings)
+    return settings
+
+
+def check_settings(settings: "StudySettings") -> None:
+    """Raise InputError for settings that can be seen to be unusable before any work."""
+    from vidscale.study import LATTICES, resolve_forms
+    from vidscale.study.model import check_predictor
+    from vidscale.validate import check_level
+
+    check_level(settings.level)
+    check_predictor(settings.predictor)
+    settings.fit_settings()
+    resolve_forms(settings.forms)
+    if settings.form is not None:
+        resolve_forms([settings.form])
+    if settings.lattice not in LATTICES:
+        raise InputError(f"unknown lattice {settings.lattice!r}; allowed are {', '.join(LATTICES)}")
+    if not 0 <= settings.tolerance < 1:
+        raise InputError(f"--near is {settings.tolerance!r}; allowed is a fraction in [0, 1), such as 0.01")
+    if settings.n_eval is not None and not (1 <= settings.n_eval < math.inf):
+        raise InputError(f"--n-eval is {settings.n_eval!r}; a measurement has at least 1 question")
+
+
+def check_question(model: "Model", settings: "StudySettings") -> "tuple[Lattice, PaperCost, Any, Any]":
+    """(lattice, cost, budgets, data sizes) that settings ask for, checked against what the model can answer.
+
+    A model that only has its table's name, levels and encoder is enough, so this can be asked before any fit.
+    """
+    import numpy as np
+
+    from vidscale.frontier import check_budgets, compare_policies, naive_policies
+    from vidscale.study import cost_model, default_budgets, frontier_data_sizes, make_lattice
+
+    lattice = make_lattice(model, settings.lattice, settings.fixed)
+    cost = cost_model(model, settings.encoder)
+    budgets = default_budgets(lattice, cost)
+    if settings.budgets:
+        budgets = check_budgets(np.asarray(settings.budgets), lattice, cost)
+    sizes = frontier_data_sizes(model, settings.data_sizes)
+    if settings.current is not None:  # the policies say which configurations they can start from
+        compare_policies(np.full(len(lattice), 0.5), lattice, cost, budgets, naive_policies(settings.current))
+    return lattice, cost, budgets, sizes
+
+
+def check_table(table: "MeasurementTable", settings: "StudySettings", tasks: Sequence[str] = ()) -> None:
+    """Raise InputError for a question that the table cannot answer, before anything is fitted."""
+    import numpy as np
+
+    from vidscale.forms import form
+    from vidscale.measurements import observations
+    from vidscale.space import FACTORS_AND_DATA
+    from vidscale.study import Model, holdout_plan
+
+    obs = observations(table, weights=settings.weights)
+    for name in tasks:
+        if name not in obs.targets:
+            raise InputError(f"unknown task {name!r}; the table has {', '.join(obs.targets)}")
+    holdout_plan(obs, settings.split, settings.folds, settings.seed)
+    values = {f: table.rows[f].to_numpy(dtype=np.float64) for f in FACTORS_AND_DATA}
+    levels = {f: np.unique(v) for f, v in values.items() if np.isfinite(v).all()}
+    bare = Model(table=table.name, synthetic=table.synthetic, data_hash="", form=form("add-interact"), targets={},
+                 levels=levels, encoder=table.encoder)
+    check_question(bare, settings)
+
+
+def encoder(choosing: Choosing, own: tuple[float, float] | None) -> tuple[float, float] | None:
+    """(encoder_params, encoder_tokens) where asked for; what is not given is the data's own, else the paper's."""
+    from vidscale.cost import PAPER_ENCODER_PARAMS, PAPER_ENCODER_TOKENS, PaperCost
+
+    if choosing.encoder_params is None and choosing.encoder_tokens is None:
+        return None
+    params, tokens = own or (PAPER_ENCODER_PARAMS, PAPER_ENCODER_TOKENS)
+    params = params if choosing.encoder_params is None else choosing.encoder_params
+    tokens = tokens if choosing.encoder_tokens is None else choosing.encoder_tokens
+    PaperCost(encoder_params=params, encoder_tokens=tokens)  # says what is wrong with them
+    return params, tokens
+
+
+def saved_fit(source: str) -> Path | None:
+    """The fit file that a source names: a .json file, or the one in a study's folder; None for a table."""
+    path = Path(source)
+    if path.suffix.lower() == ".json":
+        return path
+    if path.is_dir():
+        if not (path / "fit.json").is_file():
+            raise InputError(f"folder {source} has no fit.json; give a folder that `vidscale study` wrote")
+        return path / "fit.json"
+    return None
+
+
+def open_model(
+    source: str, reading: Reading, fitting: Fitting, settings: "StudySettings", tasks: Sequence[str], tick: Any,
+    check: Any = None,
+) -> "tuple[Model, tuple[str, ...]]":
+    """The model a source holds, or the one fitted to the table it names, and notes on it.
+
+    Args:
+        source: fit file, study folder or table.
+        reading, fitting: the options; a saved fit takes none of them.
+        settings: the same, as settings.
+        tasks: the targets that will be asked about.
+        tick: called with a line of text as work goes on.
+        check: called with the table before it is fitted, to refuse early what cannot be answered.
+    """
+    saved = saved_fit(source)
+    if saved is not None:
+        return _loaded(saved, reading, fitting, tasks), ()
+    from vidscale.measurements import observations
+    from vidscale.study import bootstrap_model, choose_form
+
+    table = read_table(source, reading)
+    check_table(table, settings, tasks)
+    if check is not None:
+        check(table)
+    obs = observations(table, weights=settings.weights)
+    comparison, name, reason, full = choose_form(table, obs, settings, tick)
+    model = bootstrap_model(table, obs, full, settings, tick)
+    return model, (*table.notes, f"form {name}: {reason}", *comparison.notes)
+
+
+def _loaded(saved: Path, reading: Reading, fitting: Fitting, tasks: Sequence[str]) -> "Model":
+    from vidscale.study.store import load_model
+
+    for group in (reading, fitting):
+        for option in fields(group):
+            blank = getattr(type(group)(), option.name)
+            if getattr(group, option.name) != blank and option.name != "seed":
+                name = option.name.replace("mapping", "map").replace("_", "-")
+                raise InputError(f"--{name} decides how a table is read or fitted; {saved} is already fitted, leave it "
+                                 "out")
+    model = load_model(saved)
+    for name in tasks:
+        model.target(name)
+    return model

@@ -1,0 +1,77 @@
+"""Options to values: "lm_params=7.5e9,frames=32", "15T", "task=0.25"."""
+
+import math
+from collections.abc import Sequence
+
+from vidscale.errors import InputError
+from vidscale.space.factors import FACTORS, FACTORS_AND_DATA, ScalingFactors
+
+_SCALES = {"k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "G": 1e9, "T": 1e12}
+
+
+def number(text: str, what: str) -> float:
+    """A number such as 7.5e9, 7.5B, 250k or 15T.
+
+    Raises:
+        InputError: it is none.
+    """
+    body = text.strip()
+    scale = _SCALES.get(body[-1:], 1.0)
+    try:
+        value = float(body[:-1] if body[-1:] in _SCALES else body)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise InputError(f"{what}: {text!r} is no number; write one such as 7.5e9, 7.5B or 250k")
+    # 2.8 * 1e9 is not 2.8e9 to the last bit; the text is.
+    return float(f"{body[:-1]}e{round(math.log10(scale))}") if scale > 1 and _simple(body[:-1]) else value * scale
+
+
+def _simple(text: str) -> bool:
+    return not any(letter in text for letter in "eE_")
+
+
+def pair(text: str, option: str) -> tuple[str, str]:
+    """NAME=VALUE, both without the blanks around them."""
+    name, sign, value = text.partition("=")
+    if not sign or not name.strip() or not value.strip():
+        raise InputError(f"{option} {text!r}: write NAME=VALUE")
+    return name.strip(), value.strip()
+
+
+def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
+    """Several NAME=VALUE options as a dict; a name given twice is refused."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name, value = pair(text, option)
+        if name in found:
+            raise InputError(f"{option} {name} is given twice: {found[name]!r} and {value!r}")
+        found[name] = value
+    return found
+
+
+def numbers(texts: Sequence[str], option: str) -> dict[str, float]:
+    """Several NAME=NUMBER options as a dict."""
+    return {name: number(value, f"{option} {name}") for name, value in pairs(texts, option).items()}
+
+
+def factors(text: str, option: str, known: Sequence[str] = FACTORS_AND_DATA) -> dict[str, float]:
+    """Factors from "lm_params=7.5e9,frames=32", each positive and one of `known`."""
+    found = numbers([part for part in text.split(",") if part.strip()], option)
+    for name, value in found.items():
+        if name not in known:
+            raise InputError(f"{option}: unknown factor {name!r}; allowed are {', '.join(known)}")
+        if value <= 0:
+            raise InputError(f"{option}: {name} is {value:g}; allowed are positive numbers")
+    if not found:
+        raise InputError(f"{option} is empty; write {known[0]}=7.5e9,frames=32 and so on")
+    return found
+
+
+def configuration(text: str, option: str) -> ScalingFactors:
+    """A whole configuration: all three factors."""
+    found = factors(text, option, FACTORS)
+    missing = [name for name in FACTORS if name not in found]
+    if missing:
+        raise InputError(f"{option} lacks {', '.join(missing)}; write lm_params=7.5e9,frames=32,tokens_per_frame=196")
+    return ScalingFactors.of([found[name] for name in FACTORS])
