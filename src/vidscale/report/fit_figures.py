@@ -45,8 +45,8 @@ def fitted_figure(study: "Study") -> Figure:
     kinds = sorted(set(labels.tolist()), key=lambda kind: (kind != "star", kind))[: len(COLOURS)]
     columns = min(3, len(targets))
     height = 4.6 if len(targets) == 1 else 0.9 + 2.75 * -(-len(targets) // columns)
-    figure = new_figure(height, f"Fitted against measured error, form {study.form}, {study.settings.predictor} predictor",
-                        study)
+    title = f"Fitted against measured error, form {study.form}, {study.settings.predictor} predictor"
+    figure = new_figure(height, title, study)
     size = 22 if len(labels) < 400 else 6
     for axes, target in zip(panels(figure, len(targets), columns), targets, strict=True):
         said = fitted(study, target)
@@ -92,8 +92,9 @@ def isoflop_figure(study: "Study") -> Figure | None:
             nudge = 1 + 0.035 * (g - (len(groups) - 1) / 2)
             at, seen = rows[group.runs, k], error[group.runs]
             best = np.array([seen[i] <= np.nanmin(seen[at == at[i]]) for i in range(len(at))])
-            axes.scatter(at[~best] * nudge, seen[~best], s=13, color=colour, marker=MARKERS[g % 7], alpha=0.3, linewidths=0)
-            axes.scatter(at[best] * nudge, seen[best], s=34, color=colour, marker=MARKERS[g % 7], edgecolors="white",
+            mark = MARKERS[g % 7]
+            axes.scatter(at[~best] * nudge, seen[~best], s=13, color=colour, marker=mark, alpha=0.3, linewidths=0)
+            axes.scatter(at[best] * nudge, seen[best], s=34, color=colour, marker=mark, edgecolors="white",
                          linewidths=0.6, zorder=3)
             x, least = _envelope(study, group, k)
             axes.plot(x, least, color=colour)
@@ -157,8 +158,8 @@ def factor_figure(study: "Study") -> Figure | None:
             axes.plot(rows[members, k], error[members], ls="", marker=mark, ms=4.5, color=colour, label=name)
         factor_axis(axes.xaxis, factor, rows[np.concatenate([m for m, _ in lines]), k])
         percent_axis(axes.yaxis)
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.19), ncols=1 if len(factors) == 3 else 2, handlelength=1,
-                    columnspacing=1, title=_held_text(study, factor, lines[0][0]), title_fontsize=8.5)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.19), ncols=1 if len(factors) == 3 else 2,
+                    handlelength=1, columnspacing=1, title=_held_text(study, factor, lines[0][0]), title_fontsize=8.5)
     figure.supxlabel("points: measured runs; lines: the law", fontsize=8.5)
     return figure
 
@@ -233,7 +234,8 @@ def comparison_figure(study: "Study") -> Figure | None:
                      edgecolor="white", linewidth=0)
             _value_labels(axes, at, heights, len(targets) * len(forms))
         crowded = max(len(t) for t in targets) * len(targets) > 90
-        axes.set_xticks(range(len(targets)), targets, rotation=25 if crowded else 0, ha="right" if crowded else "center")
+        axes.set_xticks(range(len(targets)), targets, rotation=25 if crowded else 0,
+                        ha="right" if crowded else "center")
         axes.set(ylabel="MSE (percentage points²)", title=f"{kind}: {sentences[kind]}")
         axes.grid(axis="x", visible=False)
         axes.yaxis.set_major_locator(MaxNLocator(5))
@@ -244,7 +246,7 @@ def comparison_figure(study: "Study") -> Figure | None:
     return figure
 
 
-def _value_labels(axes: "Axes", at: Floats, heights: list[float], bars: int) -> None:
+def _value_labels(axes: "Axes", at: NDArray[Any], heights: list[float], bars: int) -> None:
     """The number above each bar, turned where bars are narrow."""
     for x, y in zip(at, heights, strict=True):
         if np.isfinite(y):

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from vidscale.frontier import lattice_cost, minimise, naive_policies, search_values, steps_of
+from vidscale.frontier import Policy, lattice_cost, minimise, naive_policies, search_values, steps_of
 from vidscale.report.measured import costs
-from vidscale.report.numbers import examples, plain
+from vidscale.report.numbers import examples
 from vidscale.report.style import (
     AXES,
     COLOURS,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 #: Data sizes shown at most; budgets along a curve; budgets at which policies are compared; draws behind a band.
-MOST_SIZES, CURVE, FINE, MOST_DRAWS = 3, 60, 240, 100
+MOST_SIZES, CURVE, FINE, MOST_DRAWS = 3, 120, 240, 100
 
 
 def shown_sizes(study: "Study", most: int = MOST_SIZES) -> Floats:
@@ -77,34 +77,37 @@ def paths_figure(study: "Study") -> Figure | None:
         point = minimise(fitted.law.over(FACTORS_AND_DATA), cost, low_high, budgets, sizes).x[0]
         some = fitted.noise_laws[np.arange(min(len(fitted.noise_laws), MOST_DRAWS))]
         draws = minimise(some.over(FACTORS_AND_DATA), cost, low_high, budgets, sizes).x
-    tail = (1 - study.settings.level) / 2
+    tail, columns = (1 - study.settings.level) / 2, 2 if convex else 1
     figure = new_figure(1.3 + 2.35 * len(factors), f"Compute-optimal configuration against budget, {lead}", study)
-    for axes, factor in zip(panels(figure, len(factors), 1, sharex=True), factors, strict=True):
+    grid = figure.subplots(len(factors), columns, sharex=True, sharey="row", squeeze=False)
+    for row, factor in enumerate(factors):
         k = FACTORS.index(factor)
         for i, colour in enumerate(colours):
+            steps = steps_of(values[i], price)
+            levels = lattice.points[np.r_[steps.index, steps.index[-1]], k]
+            grid[row, -1].step(np.r_[steps.cost, budgets[-1]], levels, where="post", color=colour,
+                               lw=1.4 + 1.7 * (len(sizes) - 1 - i))
             if convex:
                 low, high = np.nanquantile(draws[:, i, :, k], [tail, 1 - tail], axis=0)
-                axes.fill_between(budgets, low, high, color=colour, alpha=0.2, lw=0)
-                axes.plot(budgets, point[i, :, k], color=colour, lw=2)
-            steps = steps_of(values[i], price)
-            nudge = 1 + 0.012 * (i - (len(sizes) - 1) / 2)
-            axes.step(np.r_[steps.cost, budgets[-1]], np.r_[lattice.points[steps.index, k],
-                      lattice.points[steps.index[-1], k]] * nudge, where="post", color=colour, lw=1.1,
-                      ls=(0, (4, 1.5)) if convex else "-")
-        factor_axis(axes.yaxis, factor, lattice.levels[factor])
-        axes.yaxis.label.set_text(AXES[factor][0].replace(" (", "\n("))
-        budget_axis(axes.xaxis, budgets[0], budgets[-1], "inference budget (TFLOPs per video)"
-                    if factor == factors[-1] else "")
-    handles: list[Line2D | Patch] = [Line2D([], [], color=c, lw=2) for c in colours]
-    names = _size_names(study, sizes) if study.model.data_varies else ["continuous optimum" if convex else "frontier"]
-    if convex and study.model.data_varies:
-        handles.append(Line2D([], [], color="#555555", lw=2))
-        names.append("continuous optimum")
+                grid[row, 0].fill_between(budgets, low, high, color=colour, alpha=0.22, lw=0)
+                grid[row, 0].plot(budgets, point[i, :, k], color=colour)
+        for axes in grid[row]:
+            factor_axis(axes.yaxis, factor, lattice.levels[factor])
+            axes.yaxis.label.set_text(AXES[factor][0].replace(" (", "\n(") if axes is grid[row, 0] else "")
+            budget_axis(axes.xaxis, budgets[0], budgets[-1], "inference budget (TFLOPs per video)"
+                        if row == len(factors) - 1 else "")
+    grid[0, -1].set_title(f"lattice: {lattice.name}, {len(lattice)} configurations")
     if convex:
-        handles += [Patch(color="#555555", alpha=0.25, lw=0), Line2D([], [], color="#555555", lw=1.1, ls=(0, (4, 1.5)))]
-        names += [f"its {100 * study.settings.level:.4g} % band", f"lattice ({lattice.name})"]
-    legend_below(figure, handles, names, columns=3 if len(names) > 4 else 4)
+        grid[0, 0].set_title(f"continuous optimum, {100 * study.settings.level:.4g} % bands")
+    if study.model.data_varies:
+        legend_below(figure, [Line2D([], [], color=c, lw=3) for c in colours], _size_names(study, sizes))
     return figure
+
+
+def shown_policies(study: "Study") -> tuple[Policy, ...]:
+    """The naive policies, less those that scale a factor which cannot be chosen."""
+    held = {f"{f} only" for f in FACTORS if study.frontier.lattice.levels[f].size < 2}
+    return tuple(policy for policy in naive_policies(study.settings.current) if policy.name not in held)
 
 
 @styled
@@ -117,23 +120,25 @@ def error_figure(study: "Study") -> Figure:
     figure = new_figure(4.9, f"Predicted error along the frontier, {lead}, form {study.form}, "
                              f"{study.frontier.predictor} predictor", study)
     left, right = panels(figure, 2, 2, sharey=True)
-    colours = ordered_colours(len(sizes))
+    colours = ordered_colours(len(sizes)) if study.model.data_varies else ["black"]
     for i, (size, colour) in enumerate(zip(sizes, colours, strict=True)):
         index = search_values(values[i], price, budgets).index[0]
         rows, place = np.unique(index, return_inverse=True)
         at = np.column_stack([lattice.points[rows], np.full(len(rows), size)])
         said = study.model.predict(lead, at, predictor=settings.predictor, level=settings.level, n_eval=settings.n_eval,
                                    seed=settings.seed)
-        left.fill_between(budgets, said.mean_low[place], said.mean_high[place], color=colour, alpha=0.25, lw=0, step="post")
+        left.fill_between(budgets, said.mean_low[place], said.mean_high[place], color=colour, alpha=0.25, lw=0,
+                          step="post")
         left.step(budgets, values[i, index], color=colour, where="post")
-    last, policies = len(sizes) - 1, naive_policies(settings.current)
+    last, policies = len(sizes) - 1, shown_policies(study)
     best = values[last, search_values(values[last], price, budgets).index[0]]
     for p, policy in enumerate(policies):
         chosen = policy.choose(values[last], lattice, cost, budgets)
         error = np.where(chosen >= 0, values[last, chosen], np.nan)
         right.step(budgets, error, where="post", color=COLOURS[p % 7], lw=1.2, ls=["--", "-.", ":"][p % 3],
-                   marker=MARKERS[p % 7], ms=4, markevery=(6 * p, FINE // 6))
-    right.step(budgets, best, where="post", color="black", lw=2.4, zorder=5)
+                   marker=MARKERS[p % 7], ms=4, markevery=(6 * p, FINE // 6),
+                   zorder=4)
+    right.step(budgets, best, where="post", color="black", lw=3, zorder=3)
     worst = np.nanmax(np.r_[best, *(values[i].min() for i in range(len(sizes)))])
     top = max(worst, float(np.nanmax(values[0, search_values(values[0], price, budgets).index[0]])))
     floor = min(float(values.min()), best.min())
@@ -147,10 +152,11 @@ def error_figure(study: "Study") -> Figure:
                                                       else ""))
     handles = [Line2D([], [], color=c) for c in colours] if study.model.data_varies else []
     names = _size_names(study, sizes) if study.model.data_varies else []
-    handles.append(Line2D([], [], color="black", lw=2.4))
+    handles.append(Line2D([], [], color="black", lw=3))
     names.append("frontier")
     for p, policy in enumerate(policies):
-        handles.append(Line2D([], [], color=COLOURS[p % 7], lw=1.2, ls=["--", "-.", ":"][p % 3], marker=MARKERS[p % 7], ms=4))
+        handles.append(Line2D([], [], color=COLOURS[p % 7], lw=1.2, ls=["--", "-.", ":"][p % 3], marker=MARKERS[p % 7],
+                              ms=4))
         names.append(policy.name)
     legend_below(figure, handles, names, columns=5)
     return figure
@@ -167,7 +173,8 @@ def elasticity_figure(study: "Study") -> Figure | None:
     factors = [f for f in FACTORS if any(e.factor == f for r in reports for e in r.factors)]
     if not factors:
         return None
-    text = [textwrap.fill(f"({j}) {name}", 125, subsequent_indent="      ") for j, name in enumerate(estimators, start=1)]
+    text = [textwrap.fill(f"({j}) {name}", 125, subsequent_indent="      ")
+            for j, name in enumerate(estimators, start=1)]
     level = f"{100 * reports[0].level:.4g} %"
     height = 1.5 + 0.42 * len(targets) + 0.17 * sum(t.count("\n") + 1 for t in text)
     figure = new_figure(height, f"Elasticity of the optimum in finetuning data, with {level} intervals", study)
@@ -187,19 +194,10 @@ def elasticity_figure(study: "Study") -> Figure | None:
         axes.set_xlabel("elasticity (% per % more data)")
         axes.set_yticks(range(len(targets)), targets)
         axes.grid(axis="y", visible=False)
-        axes.xaxis.set_major_locator(_few())
+        axes.xaxis.set_major_locator(MaxNLocator(5))
         for between in np.arange(len(targets) - 1) + 0.5:
             axes.axhline(between, color="#eeeeee", lw=0.8)
     figure.axes[0].set_ylim(len(targets) - 0.45, -0.55)
     marks = [Line2D([], [], color=COLOURS[j % 7], marker=MARKERS[j % 7], ms=4.5) for j in range(len(estimators))]
     legend_below(figure, marks, text, columns=1)
     return figure
-
-
-def _few():
-    from matplotlib.ticker import MaxNLocator
-    return MaxNLocator(5)
-
-
-def unused() -> str:
-    return plain(1.0)

@@ -65,7 +65,8 @@ def fitted(study: "Study", target: str) -> Fitted:
         parts.append(np.stack([said.error, said.mean_low, said.mean_high, said.new_low, said.new_high]))
     error, *ends = np.concatenate(parts, axis=1)[:, place.reshape(-1)]
     measured = study.obs.error[:, study.obs.target(target)]
-    return Fitted(measured=measured, fitted=error, mean_low=ends[0], mean_high=ends[1], new_low=ends[2], new_high=ends[3])
+    return Fitted(measured=measured, fitted=error, mean_low=ends[0], mean_high=ends[1], new_low=ends[2],
+                  new_high=ends[3])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from vidscale.study import Study
 
 Floats = NDArray[np.float64]
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 #: Okabe and Ito's colours without the yellow: told apart by every kind of colour vision.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -46,11 +47,11 @@ _STYLE: dict[str, Any] = {
     "savefig.facecolor": "white", "path.simplify": True, "text.usetex": False, "svg.hashsalt": "vidscale",
 }
 #: Settings of the machine rather than of the figure.
-_MACHINE = ("backend", "interactive", "toolbar", "timezone", "webagg", "savefig.directory", "date.", "animation", "keymap",
-            "tk.", "macosx", "figure.hooks")
+_MACHINE = ("backend", "interactive", "toolbar", "timezone", "webagg", "savefig.directory", "date.", "animation",
+            "keymap", "tk.", "macosx", "figure.hooks")
 
 
-def settings() -> dict[str, Any]:
+def settings() -> Any:
     """Matplotlib's own defaults with this package's style on top, whatever the user's matplotlibrc says."""
     plain_ones = {k: v for k, v in mpl.rcParamsDefault.items() if not k.startswith(_MACHINE)}
     return {**plain_ones, **_STYLE}
@@ -148,7 +149,8 @@ def percent_axis(axis: Any, label: str = "task error (%)") -> None:
     axis.set_label_text(label)
 
 
-def legend_below(figure: Figure, handles: Sequence[Any], labels: Sequence[str], columns: int = 4, title: str = "") -> None:
+def legend_below(figure: Figure, handles: Sequence[Any], labels: Sequence[str], columns: int = 4,
+                 title: str = "") -> None:
     """One legend under all panels, where it can cover nothing."""
     figure.legend(list(handles), list(labels), loc="outside lower center", ncols=min(columns, len(labels)),
                   title=title or None, title_fontsize=8.5)

@@ -1,0 +1,244 @@
+"""summary.md: the answer on a page or two, with what it rests on and how far it can be trusted."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import vidscale
+from vidscale.forms import text
+from vidscale.measurements import AVERAGE, WEIGHTED
+from vidscale.report.numbers import examples, interval, percent, plain, tera
+from vidscale.report.tables import (
+    certificate_lines,
+    comparison_table,
+    continuous_table,
+    current_table,
+    elasticity_table,
+    factor_text,
+    frontier_table,
+    parameter_table,
+    policy_table,
+    study_label,
+    to_markdown,
+)
+
+if TYPE_CHECKING:
+    from vidscale.study import FrontierPoint, Study
+
+#: Figure → what it shows.
+CAPTIONS = {
+    "frontier-paths": "Compute-optimal factors against budget",
+    "frontier-error": "Predicted error along the frontier, and of naive policies",
+    "comparison": "Forms on held-out runs",
+    "fitted": "Fitted against measured error",
+    "isoflop": "IsoFLOP curves",
+    "factors": "Error against one factor, the others held",
+    "elasticity": "Elasticity of the optimum in finetuning data",
+}
+FILES = {
+    "fit.json": "the fitted laws and their draws; `vidscale predict`, `frontier` and `elasticity` read it",
+    "study.json": "everything here as JSON, settings included",
+    "comparison.csv": "scores of every form on held-out runs",
+    "frontier.csv": "the recommendation for every task, data size and budget",
+    "policies.csv": "naive policies at the same budgets",
+    "elasticity.csv": "elasticities by task and estimator",
+    "fitted.csv": "every measured error beside the fitted one",
+    "parameters.csv": "parameters of every task's fit",
+}
+
+
+def summary(study: "Study", *, figures: Sequence[str] = (), files: Sequence[str] = ()) -> str:
+    """The summary as Markdown.
+
+    Args:
+        study: the study.
+        figures: names of the figures under figures/, to be embedded.
+        files: names of all files written beside it, to be listed.
+    """
+    parts = [_asked(study), _answer(study, figures), _current(study), _tasks(study), _form(study, figures),
+             _compute(study), _policies(study), _elasticity(study, figures), _notes(study), _files(files),
+             _provenance(study)]
+    return "\n".join(part.rstrip() + "\n" for part in parts if part)
+
+
+def _image(name: str, figures: Sequence[str]) -> str:
+    return f"\n![{CAPTIONS[name]}](figures/{name}.png)\n" if name in figures else ""
+
+
+def _line(name: str) -> str:
+    """A name from a table as one line of text."""
+    return " ".join(name.split()).replace("`", "'")
+
+
+def _lead(study: "Study") -> str:
+    """The lead target in words."""
+    lead = study.model.lead
+    if lead == AVERAGE and len(study.table.tasks) > 1:
+        return f"the average of {len(study.table.tasks)} tasks"
+    if lead == WEIGHTED and lead not in study.table.tasks:
+        return "the weighted mean of tasks"
+    return f"task `{_line(lead)}`"
+
+
+def _asked(study: "Study") -> str:
+    table, report = study.table, study.frontier
+    said = [f"# {_line(study_label(study))}: which configuration for which budget\n"]
+    if table.synthetic:
+        said.append("**Synthetic data: these numbers were generated from a declared law. They show the method and say "
+                    "nothing about real video models, nor about which form of the law is true.**\n")
+    varying = ", ".join(study.obs.factors)
+    said.append(f"Asked: the configuration of least error for {_lead(study)} at each inference budget, from "
+                f"{len(study.obs)} runs ({len(table)} measurements) in which {varying} vary. Choices: lattice "
+                f"{report.lattice.name!r}, {len(report.lattice)} configurations; {report.cost} cost, FLOPs per video, "
+                f"vision encoder included; {report.predictor} predictor.")
+    return "\n".join(said)
+
+
+def _largest(study: "Study") -> "list[FrontierPoint]":
+    """The lead target's points at the largest data size."""
+    points = [p for p in study.frontier.points if p.target == study.model.lead]
+    sizes = [p.data_size for p in points if p.data_size is not None]
+    return [p for p in points if not sizes or p.data_size == max(sizes)]
+
+
+def _answer(study: "Study", figures: Sequence[str]) -> str:
+    points = _largest(study)
+    size = points[0].data_size
+    where = f" at {examples(size)} finetuning examples" if size is not None else ""
+    table = frontier_table(study.frontier, title=study_label(study), target=study.model.lead,
+                           data_sizes=None if size is None else [size])
+    said = [f"## Answer\n\nFor {_lead(study)}{where}:\n"]
+    said += [_recommend(p, study.frontier.level) for p in points]
+    said += ["", to_markdown(table, title=False), _image("frontier-paths", figures), _image("frontier-error", figures)]
+    return "\n".join(said)
+
+
+def _recommend(p: "FrontierPoint", level: float) -> str:
+    error, span = interval(p.error, p.mean_low, p.mean_high, 100)
+    said = (f"- **{tera(p.budget)} TFLOPs**: {factor_text(p.configuration)}; predicted error {error} %, "
+            f"{100 * level:.4g} % interval of the true mean {span}; the best choice in {100 * p.probability_best:.0f} % "
+            "of noise draws")
+    if p.tie_count:
+        said += f"; {p.tie_count} near-tie{'s' if p.tie_count > 1 else ''}"
+    if p.cost < 0.8 * p.budget:
+        said += f"; it spends only {tera(p.cost)} TFLOPs, because the lattice holds nothing better for more"
+    return said + ("; outside what was measured" if p.outside else "")
+
+
+def _current(study: "Study") -> str:
+    if not study.current:
+        return ""
+    table = current_table(study.current, title=study_label(study), target=study.model.lead)
+    return f"## The configuration in use\n\n{to_markdown(table, title=False)}"
+
+
+def _tasks(study: "Study") -> str:
+    """Every task's choice at one budget: tasks may want different things."""
+    if len(study.model.targets) < 2:
+        return ""
+    lead = _largest(study)
+    chosen = lead[len(lead) // 2]
+    rows = []
+    for p in study.frontier.points:
+        if p.budget == chosen.budget and p.data_size == chosen.data_size:
+            error, span = interval(p.error, p.mean_low, p.mean_high, 100)
+            rows.append(f"| {_line(p.target)} | {factor_text(p.configuration)} | {error} {span} | "
+                        f"{100 * p.probability_best:.0f} | {p.tie_count} |")
+    head = ["| task | configuration | error (%) | P(best) (%) | near-ties |", "| :-- | :-- | --: | --: | --: |"]
+    size = f" and {examples(chosen.data_size)} examples" if chosen.data_size is not None else ""
+    return "\n".join([f"## By task, at {tera(chosen.budget)} TFLOPs{size}\n", *head, *rows])
+
+
+def _form(study: "Study", figures: Sequence[str]) -> str:
+    fit = study.full.fit(study.model.lead)
+    said = [f"## The law\n\nForm **{_line(study.form)}**: {study.reason}. It was chosen for how it predicts, which does "
+            "not show that it is the true form.\n"]
+    if study.comparison.scores:
+        said.append(to_markdown(comparison_table(study), title=False))
+    said.append(_image("comparison", figures))
+    said.append(f"Fitted to {_lead(study)}, all runs:\n\n    f = {text(fit.form, fit.parameters)}\n")
+    said.append(to_markdown(parameter_table(fit, study.profiles, title=study_label(study)), title=False))
+    said.append("What the fit says about itself:\n")
+    said += [f"- {line}" for line in certificate_lines(fit)]
+    said.append(_image("fitted", figures) + _image("isoflop", figures) + _image("factors", figures))
+    return "\n".join(said)
+
+
+def _compute(study: "Study") -> str:
+    points = [p for p in _largest(study) if p.continuous is not None]
+    if not points:
+        return ""
+    table = continuous_table(replace(study.frontier, points=tuple(points)), title=study_label(study),
+                             target=study.model.lead)
+    said = ["## What more compute is worth\n"]
+    bound = [p for p in points if p.continuous is not None and not p.continuous.slack]
+    if bound:
+        middle = bound[len(bound) // 2]
+        c = middle.continuous
+        assert c is not None
+        more = "the encoder" if c.encoder > c.lm else "the LM's tokens"
+        said.append(f"At {tera(middle.budget)} TFLOPs one per cent more budget lowers the predicted error by "
+                    f"{plain(c.multiplier, 2)} %. Making the encoder one per cent cheaper is worth "
+                    f"{plain(c.encoder, 2)} %, making the LM one per cent cheaper {plain(c.lm, 2)} %: {more} matters more there.\n")
+    slack = [p for p in points if p.continuous is not None and p.continuous.slack]
+    if slack:
+        said.append(f"From {tera(slack[0].budget)} TFLOPs on the budget does not bind: by this fit nothing within the "
+                    "measured ranges is gained by spending more.\n")
+    return "\n".join([*said, to_markdown(table, title=False)])
+
+
+def _policies(study: "Study") -> str:
+    report, size = study.frontier, _largest(study)[0].data_size
+    found = report.policies.get((study.model.lead, size))
+    if found is None:
+        return ""
+    known = [o for o in found.outcomes if o.mean_gain is not None]
+    said = ["## Against naive policies\n"]
+    if known:
+        gains = [o.mean_gain for o in known if o.mean_gain is not None]
+        said.append(f"At equal FLOPs the frontier's mean accuracy is higher by {percent(min(gains), 2)} % to "
+                    f"{percent(max(gains), 2)} %, depending on the policy (relative gain, predicted).\n")
+    table = policy_table(report, title=study_label(study), target=study.model.lead, data_size=size)
+    return "\n".join([*said, to_markdown(table, title=False)])
+
+
+def _elasticity(study: "Study", figures: Sequence[str]) -> str:
+    head = "## How the optimum moves with more finetuning data\n"
+    if not study.elasticities:
+        return f"{head}\n{study.no_elasticity or 'no elasticity'}"
+    table = elasticity_table(study.elasticities, title=study_label(study), target=study.model.lead)
+    return "\n".join([head, "Per cent change of each optimal factor per per cent more data, averaged over budgets and "
+                      "data sizes. The value depends on the estimator, which is therefore named in full.\n",
+                      to_markdown(table, title=False), _image("elasticity", figures)])
+
+
+def _notes(study: "Study") -> str:
+    notes = list(study.notes)
+    outside = [p for p in study.frontier.points if p.outside]
+    if outside:
+        notes.append(f"{len(outside)} of {len(study.frontier.points)} recommendations lie outside what was measured: "
+                     + "; ".join(dict.fromkeys(s for p in outside for s in p.outside)))
+    if study.table.synthetic:
+        notes.append("the data are synthetic: that one form predicts them best follows from the law behind them")
+    notes.append("intervals carry the noise of the measurements as the law sees it; an error in the form itself they "
+                 "carry only as far as the residuals show it")
+    return "\n".join(["## Notes and warnings\n", *(f"- {' '.join(note.split())}" for note in notes)])
+
+
+def _files(files: Sequence[str]) -> str:
+    listed = [f"- `{name}`: {FILES[name]}" for name in files if name in FILES]
+    images = [name for name in files if name.startswith("figures/")]
+    if images:
+        listed.append(f"- `figures/`: {', '.join(name.removeprefix('figures/') for name in images)}")
+    return "\n".join(["## Files\n", *listed]) if listed else ""
+
+
+def _provenance(study: "Study") -> str:
+    s = study.settings
+    return "\n".join([
+        "## Provenance\n",
+        f"- vidscale {vidscale.__version__}; table {_line(study.table.name)}, data hash `{study.table.data_hash}`",
+        f"- seed {s.seed}; {s.starts} starts a fit, loss {s.loss}; {s.draws} draws of each bootstrap, {s.folds} folds, "
+        f"split {s.split}; intervals {100 * s.level:.4g} %; near-tie within {100 * s.tolerance:g} %",
+        "- the same table, settings and version give the same files; all settings are in study.json",
+    ])
