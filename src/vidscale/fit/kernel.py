@@ -649,3 +649,58 @@ def polish(thetas, lower, upper, own, ptr, ent_k, ent_p, ent_m, base, L, Y, W, t
         done[b, s] = ok
         used[b, s] = count
     return Q, norms, done, used
+
+
+@njit(cache=True, parallel=True, error_model="numpy")
+def flip(thetas, objective, lower, upper, own, ptr, ent_k, ent_p, ent_m, base, L, Y, W, target, loss, delta,
+         iterations, rtol, weak):
+    """Third stage: try the other sign for exponents of weak terms that may have either; keeps what is better.
+
+    The two signs of such an exponent are separate valleys, and where its term is weak (its share nowhere above
+    `weak`) starts fall into either. Changes thetas (problems, P) and objective (problems,) in place.
+
+    Returns:
+        How many flips were kept, shape (problems,).
+    """
+    B, P = thetas.shape
+    J = ptr.shape[0] - 1
+    kept = np.zeros(B, dtype=np.int64)
+    for b in prange(B):
+        keep = np.flatnonzero(W[b] > 0.0)
+        Lb = L[keep]
+        yb = Y[target[b]][keep]
+        wb = W[b][keep]
+        M = np.empty((keep.shape[0], J))
+        trial = np.empty(P)
+        for j in range(J):
+            theta = thetas[b]
+            _powers(theta, ptr, ent_k, ent_p, ent_m, base, Lb, M)
+            share = 0.0
+            for i in range(keep.shape[0]):
+                f = 0.0
+                for t in range(J):
+                    f += theta[t] * M[i, t]
+                share = max(share, theta[j] * M[i, j] / f)
+            if share > weak:
+                continue
+            for p in range(P):
+                trial[p] = theta[p]
+            turned = False
+            for p in range(J, P):
+                if own[p] == j and lower[b, p] < 0.0 < upper[b, p]:
+                    other = -theta[p]
+                    if abs(other) < 0.3:
+                        other = 1.0 if other >= 0.0 else -1.0
+                    trial[p] = min(max(other, lower[b, p]), upper[b, p])
+                    turned = True
+            if not turned:
+                continue
+            trial[j] = lower[b, j]
+            q, _, _, _ = minimise(trial, lower[b], upper[b], ptr, ent_k, ent_p, ent_m, base, Lb, yb, wb, loss, delta,
+                                  True, iterations, rtol)
+            if q < objective[b] * (1.0 - 1e-9):
+                for p in range(P):
+                    thetas[b, p] = trial[p]
+                objective[b] = q
+                kept[b] += 1
+    return kept

@@ -25,6 +25,9 @@ Bools = NDArray[np.bool_]
 #: waiting for the other threads than working, and a hundred times longer where another process holds the cores.
 WORK_PER_THREAD = 10_000
 
+#: A term whose share of the error is nowhere above this has its exponent's other sign tried at the end.
+WEAK_SHARE = 0.1
+
 LOSSES = {"log-mse": kernel.LOG_MSE, "log-huber": kernel.LOG_HUBER}
 
 
@@ -104,13 +107,13 @@ def solve(
         settings: loss, tolerances, seed.
         warm: starts in centred units that keep their coefficients, shape (B, starts, P).
         fresh: how many fresh starts to add; the same ones for every problem.
-        keep: how many of the best starts to polish to the end; all by default.
+        keep: how many of the best fresh starts to polish to the end, beside the best warm one; all by default.
         box: lower and upper bounds, shape (B, P) each, in place of the form's own.
     """
     problems, size = len(target), layout.size
     terms = len(layout.form.terms)
     count = settings.starts if fresh is None else fresh
-    lower, upper = box if box is not None else _boxes(layout, log_error, weights, target)
+    lower, upper = (np.ascontiguousarray(b) for b in (box or _boxes(layout, log_error, weights, target)))
     starts = np.zeros((problems, count, size))
     starts[:, :, terms:] = starting_exponents(layout, count, np.random.default_rng(settings.seed))
     refine = np.ones(count, dtype=np.bool_)
@@ -120,23 +123,46 @@ def solve(
     starts = np.clip(starts, lower[:, None, :], upper[:, None, :])
     free = np.array([name not in layout.pins for name in layout.form.coefficients], dtype=np.bool_)
     L = layout.centred(x)
-    Y = np.where(np.isfinite(log_error), log_error, 0.0)
+    # One memory order, so that the kernel is compiled once.
+    Y = np.ascontiguousarray(np.where(np.isfinite(log_error), log_error, 0.0))
     W = np.ascontiguousarray(weights, dtype=np.float64)
     loss = LOSSES[settings.loss]
     common = (*layout.arrays(), L, Y, W, np.asarray(target, dtype=np.int64), loss, settings.delta)
     starts = np.ascontiguousarray(starts)
     with _threads(problems * starts.shape[1] * len(x) * size):
         first = kernel.search_starts(starts, refine, free, lower, upper, *common, 25)
-        if keep is not None and keep < starts.shape[1]:
-            order = np.argsort(first, axis=1, kind="stable")[:, :keep]
+        if keep is not None:
+            order = _chosen(first, starts.shape[1] - count, keep)
             starts = np.ascontiguousarray(np.take_along_axis(starts, order[:, :, None], axis=1))
         objective, norms, done, _ = kernel.polish(starts, lower, upper, _owners(layout), *common,
                                                   settings.max_iterations, settings.tolerance)
-    # Among candidates that agree to rounding the first is taken, so that ties do not depend on the last digit.
-    best = np.argmax(objective <= objective.min(axis=1, keepdims=True) * (1 + 1e-9), axis=1)
-    rows = np.arange(problems)
-    return Solutions(theta=starts[rows, best], objective=objective[rows, best], gradient=norms[rows, best],
-                     converged=done[rows, best], candidates=starts, candidate_objectives=objective)
+        # Among candidates that agree to rounding the first is taken, so that ties do not depend on the last digit.
+        best = np.argmax(objective <= objective.min(axis=1, keepdims=True) * (1 + 1e-9), axis=1)
+        rows = np.arange(problems)
+        theta, value, norm, ok = starts[rows, best], objective[rows, best], norms[rows, best], done[rows, best]
+        turned = kernel.flip(theta, value, lower, upper, _owners(layout), *common, settings.max_iterations,
+                             settings.tolerance, WEAK_SHARE)
+        again = np.flatnonzero(turned)
+        if again.size:
+            polished = np.ascontiguousarray(theta[again][:, None, :])
+            shared = (*layout.arrays(), L, Y, W[again], common[8][again], loss, settings.delta)
+            found = kernel.polish(polished, lower[again], upper[again], _owners(layout), *shared,
+                                  settings.max_iterations, settings.tolerance)
+            theta[again], value[again], norm[again], ok[again] = polished[:, 0], *(f[:, 0] for f in found[:3])
+    return Solutions(theta=theta, objective=value, gradient=norm, converged=ok, candidates=starts,
+                     candidate_objectives=objective)
+
+
+def _chosen(first: Floats, warm: int, keep: int) -> Ints:
+    """Which starts to polish: the best warm one, and the `keep` best fresh ones; shape (B, chosen).
+
+    After the short first stage warm starts lead, having begun at an optimum of nearby data; ranked together they would
+    crowd out the fresh ones, which alone can find that the optimum has moved elsewhere.
+    """
+    fresh = np.argsort(first[:, warm:], axis=1, kind="stable")[:, :keep] + warm
+    if warm == 0:
+        return fresh
+    return np.concatenate([np.argmin(first[:, :warm], axis=1)[:, None], fresh], axis=1)
 
 
 @contextmanager
