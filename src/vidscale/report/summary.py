@@ -1,5 +1,6 @@
 """summary.md: the answer on a page or two, with what it rests on and how far it can be trusted."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -58,7 +59,8 @@ def summary(study: "Study", *, figures: Sequence[str] = (), files: Sequence[str]
     parts = [_asked(study), _answer(study, figures), _current(study), _tasks(study), _form(study, figures),
              _compute(study), _policies(study), _elasticity(study, figures), _notes(study), _files(files),
              _provenance(study)]
-    return "\n".join(part.rstrip() + "\n" for part in parts if part)
+    whole = "\n".join(part.rstrip() + "\n" for part in parts if part)
+    return re.sub(r"\n{3,}", "\n\n", whole).replace(".png)\n\n![", ".png)\n![")
 
 
 def _image(name: str, figures: Sequence[str]) -> str:
@@ -107,22 +109,18 @@ def _answer(study: "Study", figures: Sequence[str]) -> str:
     where = f" at {examples(size)} finetuning examples" if size is not None else ""
     table = frontier_table(study.frontier, title=study_label(study), target=study.model.lead,
                            data_sizes=None if size is None else [size])
-    said = [f"## Answer\n\nFor {_lead(study)}{where}:\n"]
-    said += [_recommend(p, study.frontier.level) for p in points]
-    said += ["", to_markdown(table, title=False), _image("frontier-paths", figures), _image("frontier-error", figures)]
+    said = [f"## Answer\n\nFor {_lead(study)}{where}, the configuration of least predicted error at each budget:\n"]
+    said += [to_markdown(table, title=False)]
+    unspent = [p for p in points if p.cost < 0.8 * p.budget]
+    if unspent:
+        said.append("- less than 80 % is spent at " + ", ".join(f"{tera(p.budget)}" for p in unspent)
+                    + " TFLOPs: no dearer configuration that these budgets afford is predicted to do better")
+    sure = [p for p in points if p.probability_best < 0.5]
+    if sure:
+        said.append("- the choice is unsure at " + ", ".join(tera(p.budget) for p in sure)
+                    + " TFLOPs: it is the best one in fewer than half of the draws; see its near-ties in frontier.csv")
+    said += [_image("frontier-paths", figures), _image("frontier-error", figures)]
     return "\n".join(said)
-
-
-def _recommend(p: "FrontierPoint", level: float) -> str:
-    error, span = interval(p.error, p.mean_low, p.mean_high, 100)
-    said = (f"- **{tera(p.budget)} TFLOPs**: {factor_text(p.configuration)}; predicted error {error} %, "
-            f"{100 * level:.4g} % interval of the true mean {span}; the best choice in {100 * p.probability_best:.0f} % "
-            "of noise draws")
-    if p.tie_count:
-        said += f"; {p.tie_count} near-tie{'s' if p.tie_count > 1 else ''}"
-    if p.cost < 0.8 * p.budget:
-        said += f"; it spends only {tera(p.cost)} TFLOPs, because the lattice holds nothing better for more"
-    return said + ("; outside what was measured" if p.outside else "")
 
 
 def _current(study: "Study") -> str:
@@ -151,8 +149,9 @@ def _tasks(study: "Study") -> str:
 
 def _form(study: "Study", figures: Sequence[str]) -> str:
     fit = study.full.fit(study.model.lead)
-    said = [f"## The law\n\nForm **{_line(study.form)}**: {study.reason}. It was chosen for how it predicts, which does "
-            "not show that it is the true form.\n"]
+    why = "It was asked for" if study.reason == "asked for" else "It was chosen for how it predicts"
+    said = [f"## The law\n\nForm **{_line(study.form)}**: {study.reason}. {why}; that does not show that it is the "
+            "true form.\n"]
     if study.comparison.scores:
         said.append(to_markdown(comparison_table(study), title=False))
     said.append(_image("comparison", figures))
@@ -176,10 +175,11 @@ def _compute(study: "Study") -> str:
         middle = bound[len(bound) // 2]
         c = middle.continuous
         assert c is not None
-        more = "the encoder" if c.encoder > c.lm else "the LM's tokens"
+        more = "the encoder" if c.encoder > c.lm else "the LM"
         said.append(f"At {tera(middle.budget)} TFLOPs one per cent more budget lowers the predicted error by "
                     f"{plain(c.multiplier, 2)} %. Making the encoder one per cent cheaper is worth "
-                    f"{plain(c.encoder, 2)} %, making the LM one per cent cheaper {plain(c.lm, 2)} %: {more} matters more there.\n")
+                    f"{plain(c.encoder, 2)} %, making the LM one per cent cheaper {plain(c.lm, 2)} %: "
+                    f"{more} matters more there.\n")
     slack = [p for p in points if p.continuous is not None and p.continuous.slack]
     if slack:
         said.append(f"From {tera(slack[0].budget)} TFLOPs on the budget does not bind: by this fit nothing within the "
@@ -219,7 +219,8 @@ def _notes(study: "Study") -> str:
         notes.append(f"{len(outside)} of {len(study.frontier.points)} recommendations lie outside what was measured: "
                      + "; ".join(dict.fromkeys(s for p in outside for s in p.outside)))
     if study.table.synthetic:
-        notes.append("the data are synthetic: that one form predicts them best follows from the law behind them")
+        notes.append("the data are synthetic: which form predicts them best comes from the law that generated them, and "
+                     "says nothing about which form real models follow")
     notes.append("intervals carry the noise of the measurements as the law sees it; an error in the form itself they "
                  "carry only as far as the residuals show it")
     return "\n".join(["## Notes and warnings\n", *(f"- {' '.join(note.split())}" for note in notes)])
