@@ -1,7 +1,7 @@
 """The verbs gathered, and what every failure looks like to whoever ran the command.
 
-Exit codes: 0 done; 1 a fault of the program; 2 input that cannot be used, said in one line; 130 interrupted;
-141 the reader of the output went away.
+Exit codes: 0 done; 1 a fault of the program; 2 input that cannot be used, said in one line; 130 interrupted.
+A reader of the output that goes away ends the run quietly, with 1.
 """
 
 import os
@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # What is still buffered has no reader; without this the interpreter would complain on its way out.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+        return 1
     except Exception as problem:
         return _other(problem)
 

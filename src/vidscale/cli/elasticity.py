@@ -14,7 +14,8 @@ def elasticity(
 ) -> None:
     """How the optimum moves as finetuning data grows.
 
-    Elasticities in the data size by the paper's estimator and by the exact derivative. Each is named by lattice, step and ranges, on which it depends. Without --task the first target is shown.
+    Elasticities in the data size by the paper's estimator and by the exact derivative. Each is named by lattice,
+    step and ranges, on which it depends. Without --task the first target is shown.
 
     \b
     Example:

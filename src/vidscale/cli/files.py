@@ -8,7 +8,7 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -81,12 +81,13 @@ def ours(folder: Path) -> bool:
     return False
 
 
-def write_folder(folder: Path, fill: Callable[[Path], list[Path]]) -> list[Path]:
+def write_folder(folder: Path, fill: Callable[[Path], list[Path]], known: Collection[str] = ()) -> list[Path]:
     """Put a folder of results in place at once.
 
     Args:
         folder: where; see `check_folder`. Files of other people in it stay.
         fill: writes everything into an existing empty folder and returns what it wrote.
+        known: names that earlier results may have left there, which go.
 
     Returns:
         The files, at their final place.
@@ -97,7 +98,7 @@ def write_folder(folder: Path, fill: Callable[[Path], list[Path]]) -> list[Path]
         files = [path.relative_to(made) for path in fill(made)]
         os.chmod(made, 0o777 & ~_umask())
         with _uninterrupted():
-            _swap(made, folder)
+            _swap(made, folder, known)
             written.append(folder)
     except OSError as problem:
         raise InputError(f"cannot write {folder}: {problem.strerror or problem}") from None
@@ -106,13 +107,12 @@ def write_folder(folder: Path, fill: Callable[[Path], list[Path]]) -> list[Path]
     return [folder / file for file in files]
 
 
-def _swap(made: Path, folder: Path) -> None:
-    """Exchange a folder for a new one; what an older study wrote goes, what somebody else put there stays."""
+def _swap(made: Path, folder: Path, known: Collection[str]) -> None:
+    """Exchange a folder for a new one; what earlier results left goes, what somebody else put there stays."""
     if not folder.exists():
         os.replace(made, folder)
         return
     gone = made.with_name(made.name + ".old")
-    stale = _listed(folder)
     os.replace(folder, gone)
     try:
         os.replace(made, folder)
@@ -121,20 +121,11 @@ def _swap(made: Path, folder: Path) -> None:
         raise
     for entry in sorted(gone.rglob("*")):
         name = entry.relative_to(gone)
-        if entry.is_dir() or str(name) in stale or (folder / name).exists():
+        if entry.is_dir() or name.as_posix() in known or (folder / name).exists():
             continue
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         os.replace(entry, folder / name)
     shutil.rmtree(gone, ignore_errors=True)
-
-
-def _listed(folder: Path) -> set[str]:
-    """Names of the files a study in this folder says it wrote."""
-    try:
-        content = json.loads((folder / "study.json").read_bytes())
-        return {str(name) for name in content["files"]}
-    except (OSError, ValueError, KeyError, TypeError):
-        return set()
 
 
 def _probe(path: Path) -> None:

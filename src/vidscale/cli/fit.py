@@ -28,29 +28,22 @@ def fit(
     """
     from vidscale.cli.files import check_file, written
     from vidscale.cli.screen import use_threads
-    from vidscale.cli.source import check_settings, read_table, study_settings
+    from vidscale.cli.source import fit_chosen, read_table, study_settings
 
     screen = Screen(printing)
     if out is not None:
         check_file(out, table)
     measurements = read_table(table, reading, task)
     settings = study_settings(fitting)
-    check_settings(settings)
     use_threads(printing)
     from vidscale.forms import text
     from vidscale.measurements import observations
     from vidscale.report import plain, tables
-    from vidscale.study import bootstrap_model, choose_form, fit_one, profile_lead, resolve_forms
+    from vidscale.study import bootstrap_model, profile_lead
 
     obs = observations(measurements, weights=settings.weights)
     with screen.progress(3 * len(settings.forms) + 4) as tick:
-        if settings.form is not None:
-            wanted = resolve_forms([settings.form])[0]
-            tick(f"{wanted.name}: full fits")
-            (full, dropped), name, reason = fit_one(measurements, obs, wanted, settings), wanted.name, "asked for"
-        else:
-            comparison, name, reason, full = choose_form(measurements, obs, settings, tick)
-            dropped = comparison.notes
+        full, reason, dropped = fit_chosen(measurements, obs, settings, tick)
         tick("profile intervals")
         profiles = profile_lead(full)
         if out is not None:
@@ -59,6 +52,7 @@ def fit(
             model = bootstrap_model(measurements, obs, full, settings, tick)
             save_model(model, out)
             written.append(out)
+    name = full.runs.form.name
     notes = (*measurements.notes, *dropped, *([full.runs.form.note] if full.runs.form.note else []))
     if printing.as_json:
         screen.json({"table": plain.table_dict(measurements), "form": name, "reason": reason,

@@ -20,8 +20,9 @@ def frontier(
 ) -> None:
     """The best configuration for each budget.
 
-    The one with the lowest predicted error, for each budget and data size, with its interval, near-ties, the probability that it is the best one, the continuous optimum with the marginal
-    value of compute, and the gain over naive policies at equal FLOPs. Without --task the first target is shown.
+    The one with the lowest predicted error, for each budget and data size, with its interval, near-ties, the
+    probability that it is the best one, the continuous optimum with the marginal value of compute, and the gain over
+    naive policies at equal FLOPs. Without --task the first target is shown.
 
     \b
     Example:

@@ -37,7 +37,7 @@ class Screen:
         console = Console(width=ENDLESS, color_system=None, force_terminal=False, highlight=False, emoji=False)
         with console.capture() as caught:
             console.print(item)
-        print("\n".join(line.rstrip() for line in caught.get().rstrip("\n").split("\n")))
+        print("\n".join(line.rstrip() for line in caught.get().rstrip().split("\n")))
 
     def lines(self, *lines: str) -> None:
         """Print lines of text."""

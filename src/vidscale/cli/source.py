@@ -11,9 +11,10 @@ from vidscale.errors import InputError
 
 if TYPE_CHECKING:
     from vidscale.cost import PaperCost
-    from vidscale.measurements import MeasurementTable
+    from vidscale.measurements import MeasurementTable, Observations
     from vidscale.space import Lattice
     from vidscale.study import Model, StudySettings
+    from vidscale.validate import FullFits
 
 
 def read_table(source: str, reading: Reading, tasks: Sequence[str] = ()) -> "MeasurementTable":
@@ -163,16 +164,31 @@ def open_model(
     if saved is not None:
         return _loaded(saved, reading, fitting, tasks), ()
     from vidscale.measurements import observations
-    from vidscale.study import bootstrap_model, choose_form
+    from vidscale.study import bootstrap_model
 
     table = read_table(source, reading)
     check_table(table, settings, tasks)
     if check is not None:
         check(table)
     obs = observations(table, weights=settings.weights)
-    comparison, name, reason, full = choose_form(table, obs, settings, tick)
+    full, reason, notes = fit_chosen(table, obs, settings, tick)
     model = bootstrap_model(table, obs, full, settings, tick)
-    return model, (*table.notes, f"form {name}: {reason}", *comparison.notes)
+    return model, (*table.notes, f"form {full.runs.form.name}: {reason}", *notes)
+
+
+def fit_chosen(
+    table: "MeasurementTable", obs: "Observations", settings: "StudySettings", tick: Any
+) -> "tuple[FullFits, str, tuple[str, ...]]":
+    """The form asked for, or else the one that predicts held-out runs best: (its fits, why this form, notes)."""
+    from vidscale.study import choose_form, fit_one, resolve_forms
+
+    if settings.form is None:
+        comparison, _, reason, full = choose_form(table, obs, settings, tick)
+        return full, reason, comparison.notes
+    wanted = resolve_forms([settings.form])[0]
+    tick(f"{wanted.name}: full fits")
+    full, notes = fit_one(table, obs, wanted, settings)
+    return full, "asked for", notes
 
 
 def _loaded(saved: Path, reading: Reading, fitting: Fitting, tasks: Sequence[str]) -> "Model":

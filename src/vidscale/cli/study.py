@@ -50,7 +50,7 @@ def study(
     targets = len(measurements.tasks) + (len(measurements.tasks) > 1)
     with screen.progress(3 * len(settings.forms) + 2 * targets + 10) as tick:
         done = run_study(measurements, settings, tick=tick)
-        files = write_folder(folder, lambda place: write_study(done, place, tick))
+        files = write_folder(folder, lambda place: write_study(done, place, tick), study_files())
     if printing.as_json:
         from vidscale.report.plain import study_dict
 
@@ -59,6 +59,14 @@ def study(
         print_study(screen, done, every_task=bool(task))
         screen.section("Files", [_near(file) for file in files if file.name != "summary.md"])
         screen.lines(_near(folder.resolve() / "summary.md"))
+
+
+def study_files() -> set[str]:
+    """Every name a study may write, so that none of an earlier study outlives it in the same folder."""
+    from vidscale.report.summary import FILES
+    from vidscale.report.write import FIGURES
+
+    return {*FILES, "summary.md", *(f"figures/{name}.png" for name in FIGURES)}
 
 
 def print_study(screen: Screen, done: "Study", *, every_task: bool) -> None:

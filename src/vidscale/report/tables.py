@@ -301,12 +301,17 @@ def elasticity_table(reports: "Sequence[ElasticityReport]", *, title: str, targe
     rows = []
     for number, r in enumerate(chosen, start=1):
         for f in r.factors:
-            value, span = interval(f.value, f.low, f.high)
+            value, span = interval(_still(f.value), _still(f.low), _still(f.high))
             rows.append((f"({number}) {r.kind}", f.factor, value, span, percent(f.share_moved, 2),
                          percent(f.share_at_lower, 2), percent(f.share_at_upper, 2), percent(r.share_slack, 2)))
     notes = tuple(f"({number}) {r.estimator}" for number, r in enumerate(chosen, start=1))
     return Table(title=f"Elasticity of the optimum in data size, {target}: {title}", columns=columns, rows=tuple(rows),
                  notes=notes)
+
+
+def _still(value: float | None) -> float | None:
+    """An elasticity without rounding noise: an optimum that does not move has elasticity 0."""
+    return 0.0 if value is not None and abs(value) < 1e-9 else value
 
 
 # --- predictions ------------------------------------------------------------------------------------------
