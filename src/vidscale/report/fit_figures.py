@@ -34,7 +34,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 #: Most panels of a figure by task, most lines in a panel, points along a drawn curve.
-MOST_TARGETS, MOST_LINES, CURVE = 12, 5, 60
+MOST_TARGETS, MOST_LINES, CURVE = 12, 5, 50
 
 
 @styled
@@ -88,6 +88,7 @@ def isoflop_figure(study: "Study") -> Figure | None:
     colours = ordered_colours(len(groups))
     for axes, factor in zip(panels(figure, len(varying), 3, sharey=True), varying, strict=True):
         k = FACTORS.index(factor)
+        x, least = _envelopes(study, groups, k)
         for g, (group, colour) in enumerate(zip(groups, colours, strict=True)):
             nudge = 1 + 0.035 * (g - (len(groups) - 1) / 2)
             at, seen = rows[group.runs, k], error[group.runs]
@@ -96,8 +97,7 @@ def isoflop_figure(study: "Study") -> Figure | None:
             axes.scatter(at[~best] * nudge, seen[~best], s=13, color=colour, marker=mark, alpha=0.3, linewidths=0)
             axes.scatter(at[best] * nudge, seen[best], s=34, color=colour, marker=mark, edgecolors="white",
                          linewidths=0.6, zorder=3)
-            x, least = _envelope(study, group, k)
-            axes.plot(x, least, color=colour)
+            axes.plot(x, least[g], color=colour)
         factor_axis(axes.xaxis, factor, study.model.levels[factor])
         percent_axis(axes.yaxis, "task error (%)" if axes.get_subplotspec().is_first_col() else "")  # type: ignore[union-attr]
     _crop_to(figure.axes, error[np.concatenate([g.runs for g in groups])])
@@ -108,18 +108,20 @@ def isoflop_figure(study: "Study") -> Figure | None:
     return figure
 
 
-def _envelope(study: "Study", group: Isoflop, k: int) -> tuple[Floats, Floats]:
-    """Least predicted error within the budget with factor k held, over the measured box."""
+def _envelopes(study: "Study", groups: list[Isoflop], k: int) -> tuple[Floats, Floats]:
+    """Least predicted error within each group's budget with factor k held, over the measured box: (x, groups × x)."""
     lattice, cost = study.model.measured_lattice(_held(study)), costs(study)
     low, high = lattice.bounds()
     x = np.geomspace(low[k], high[k], CURVE)
     law = study.model.target(study.model.lead).law.over(FACTORS_AND_DATA)
-    least = np.full(CURVE, np.nan)
+    budgets, sizes = [group.budget for group in groups], np.unique([group.data_size or 1.0 for group in groups])
+    row = np.searchsorted(sizes, [group.data_size or 1.0 for group in groups])
+    least = np.full((len(groups), CURVE), np.nan)
     for i, value in enumerate(x):
         box = (low.copy(), high.copy())
         box[0][k] = box[1][k] = value
-        found = minimise(law, cost, box, [group.budget], [group.data_size or 1.0])
-        least[i] = np.exp(found.log_error[0, 0, 0])
+        found = minimise(law, cost, box, budgets, sizes)
+        least[:, i] = np.exp(found.log_error[0, row, np.arange(len(groups))])
     return x, least
 
 

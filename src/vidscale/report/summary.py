@@ -219,8 +219,8 @@ def _notes(study: "Study") -> str:
         notes.append(f"{len(outside)} of {len(study.frontier.points)} recommendations lie outside what was measured: "
                      + "; ".join(dict.fromkeys(s for p in outside for s in p.outside)))
     if study.table.synthetic:
-        notes.append("the data are synthetic: which form predicts them best comes from the law that generated them, and "
-                     "says nothing about which form real models follow")
+        notes.append("the data are synthetic: which form predicts them best comes from the law that generated them, "
+                     "and says nothing about which form real models follow")
     notes.append("intervals carry the noise of the measurements as the law sees it; an error in the form itself they "
                  "carry only as far as the residuals show it")
     return "\n".join(["## Notes and warnings\n", *(f"- {' '.join(note.split())}" for note in notes)])
