@@ -38,7 +38,8 @@ class StudySettings:
     """Everything that decides a study's numbers; with the table it reproduces them to the byte.
 
     Args:
-        forms: forms to compare: catalogue names, paths of .toml files, or forms.
+        forms: forms to compare: catalogue names, paths of .toml files, or forms. To the default, the paper's four, Li
+            et al.'s is added where the data size does not vary: it is what mult then amounts to.
         form: the form to deploy; None takes the one that predicts held-out runs best.
         weights: task → weight, for a weighted target in place of the average.
         split: rule for the training side of extrapolation, such as "sweep=star"; "auto" takes that rule where the
@@ -96,7 +97,8 @@ class Study:
         comparison: every form on held-out runs.
         form, reason: the deployed form's name and why it was chosen.
         full: its fits to all runs.
-        profiles: 95 % profile intervals of the lead target's parameters.
+        profiles: 95 % profile intervals of the lead target's parameters, deployed form.
+        other_profiles: the same for every other form that was fitted, by form name.
         model: its laws and their draws.
         frontier: the recommendations.
         current: the configuration in use against them; empty where none was given.
@@ -113,6 +115,7 @@ class Study:
     reason: str
     full: FullFits
     profiles: Mapping[str, Interval]
+    other_profiles: Mapping[str, Mapping[str, Interval]]
     model: Model
     frontier: FrontierReport
     current: tuple[CurrentReport, ...]
@@ -146,8 +149,10 @@ def run_study(table: MeasurementTable, settings: StudySettings | None = None, *,
     cost = cost_model(model, settings.encoder)
     budgets = np.asarray(settings.budgets) if settings.budgets else default_budgets(lattice, cost)
     sizes = frontier_data_sizes(model, settings.data_sizes)
-    tick("profile intervals")
-    profiles = profile_lead(full)
+    profiles = {}
+    for name, fits in comparison.fits.items():
+        tick(f"{name}: profile intervals")
+        profiles[name] = profile_lead(fits)
     report = frontier_report(model, lattice, cost, budgets, sizes, predictor=settings.predictor, level=settings.level,
                              tolerance=settings.tolerance, n_eval=settings.n_eval, current=settings.current,
                              seed=settings.seed, tick=tick)
@@ -159,7 +164,7 @@ def run_study(table: MeasurementTable, settings: StudySettings | None = None, *,
     if reason_none is None:
         elasticities = elasticity_reports(model, lattice, cost, level=settings.level, tick=tick)
     return Study(table=table, obs=obs, settings=settings, comparison=comparison, form=chosen, reason=reason, full=full,
-                 profiles=profiles, model=model, frontier=report, current=current, elasticities=elasticities,
+                 profiles=profiles.pop(chosen), other_profiles=profiles, model=model, frontier=report, current=current, elasticities=elasticities,
                  no_elasticity=reason_none, notes=_notes(table, obs, comparison, model, full, report))
 
 
@@ -175,6 +180,13 @@ def resolve_forms(forms: Sequence[str | Posynomial]) -> list[Posynomial]:
     if twice:
         raise InputError(f"two forms are called {twice[0]!r}; give each its own name")
     return found
+
+
+def default_forms(obs: Observations) -> tuple[str, ...]:
+    """The paper's four forms; Li et al.'s before them where its factors vary and the data size does not."""
+    if DATA_SIZE not in obs.factors and {"lm_params", "tokens_per_frame"} <= set(obs.factors):
+        return ("li", *PAPER_FORMS)
+    return PAPER_FORMS
 
 
 def holdout_plan(obs: Observations, split: str, folds: int, seed: int) -> Plan:
@@ -197,7 +209,7 @@ def choose_form(
     table: MeasurementTable, obs: Observations, settings: StudySettings, tick=lambda text: None
 ) -> tuple[Comparison, str, str, FullFits]:
     """Compare the forms and pick the one to deploy: (comparison, name, reason, its fits)."""
-    forms = resolve_forms(settings.forms)
+    forms = resolve_forms(default_forms(obs) if settings.forms == PAPER_FORMS else settings.forms)
     if settings.form is not None and settings.form not in [form.name for form in forms]:
         forms += resolve_forms([settings.form])
     _check_pins(forms, settings.pins)
