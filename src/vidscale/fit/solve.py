@@ -186,14 +186,15 @@ def distinct_optima(found: Solutions, most: int) -> Floats:
     out = np.repeat(found.theta[:, None, :], most, axis=1)
     for b in range(problems):
         order = np.argsort(found.candidate_objectives[b], kind="stable")
-        last, slot = -np.inf, 0
+        # The best comes first: it may be better than every candidate, once signs of weak exponents are tried.
+        last, slot = found.objective[b], 1
         for s in order:
+            if slot >= most:
+                break
             value = found.candidate_objectives[b, s]
             if np.isfinite(value) and value > last * (1 + 1e-6) + 1e-300:
                 out[b, slot] = found.candidates[b, s]
                 last, slot = value, slot + 1
-                if slot == most:
-                    break
     return out
 
 
