@@ -57,7 +57,7 @@ class Sample:
     timed: int = 4
     starts: int = STARTS
     tight: int = 1
-    few: int = 60
+    few: int = 40
     few_tight: int = 12
     second_look: int = 256
     repeats: int = 3
