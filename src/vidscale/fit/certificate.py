@@ -72,9 +72,22 @@ def jacobian(layout: Layout, x: Floats, theta: Floats) -> tuple[Floats, Floats]:
     return J, values
 
 
+@dataclass(frozen=True, kw_only=True)
+class Merged:
+    """What merging replicates into one row each took out of the squared loss.
+
+    Attributes:
+        rows: how many rows there were.
+        within: their scatter within groups, Σ w (y − mean)².
+    """
+
+    rows: int
+    within: float
+
+
 def certify(
     layout: Layout, x: Floats, log_error: Floats, weights: Floats, theta: Floats, settings: FitSettings, *,
-    share_at_best: float, gradient: float,
+    share_at_best: float, gradient: float, merged: Merged | None = None,
 ) -> Certificate:
     """Examine a solution; x, log_error, weights are the rows in use, theta the centred parameters."""
     form = layout.form
@@ -98,7 +111,7 @@ def certify(
             else:
                 at_bound += _bound_sentence(name, theta[p], lower[p], upper[p], live, p, shown=(lower[p], upper[p]))
     residual = np.log(fitted) - log_error
-    errors, condition = _standard_errors(J, live, weights, residual, settings)
+    errors, condition = _standard_errors(J, live, weights, residual, settings, merged)
     weak = []
     for p, name in enumerate(form.parameters):
         dead = not live[p] and name not in layout.pins
@@ -123,13 +136,12 @@ def _bound_sentence(name: str, value: float, low: float, high: float, live: NDAr
 
 
 def _standard_errors(
-    J: Floats, live: NDArray[np.bool_], weights: Floats, residual: Floats, settings: FitSettings
+    J: Floats, live: NDArray[np.bool_], weights: Floats, residual: Floats, settings: FitSettings, merged: Merged | None
 ) -> tuple[Floats, float]:
     """Linearised standard errors (inf where undefined) and the condition number of the scaled Jacobian."""
     errors = np.full(J.shape[1], np.inf)
-    w = weights / weights.mean()
-    A = J[:, live] * np.sqrt(w)[:, None]
-    freedom = len(J) - int(live.sum())
+    A = J[:, live] * np.sqrt(weights)[:, None]
+    freedom = (len(J) if merged is None else merged.rows) - int(live.sum())
     if A.shape[1] == 0:
         return errors, 1.0
     lengths = np.linalg.norm(A, axis=0)
@@ -137,14 +149,17 @@ def _standard_errors(
     condition = float(s[0] / s[-1]) if s[-1] > 0 else float("inf")
     if freedom > 0 and s[-1] > 0 and np.all(lengths > 0):
         inverse = (Vt.T / s**2) @ Vt
-        errors[live] = np.sqrt(np.diag(inverse) * dispersion(residual, w, freedom, settings)) / lengths
+        within = 0.0 if merged is None else merged.within
+        errors[live] = np.sqrt(np.diag(inverse) * dispersion(residual, weights, freedom, settings, within)) / lengths
     return errors, condition
 
 
-def dispersion(residual: Floats, weights: Floats, freedom: int, settings: FitSettings) -> float:
+def dispersion(
+    residual: Floats, weights: Floats, freedom: int, settings: FitSettings, within: float = 0.0
+) -> float:
     """Residual variance per degree of freedom; for the Huber loss its robust equivalent E ψ² / (E ψ')²."""
     if settings.loss == "log-mse":
-        return float(np.sum(weights * residual**2) / freedom)
+        return float((np.sum(weights * residual**2) + within) / freedom)
     psi = np.clip(residual, -settings.delta, settings.delta)
     inside = max(float(np.average(np.abs(residual) <= settings.delta, weights=weights)), 1.0 / len(residual))
     return float(np.sum(weights * psi**2) / freedom / inside**2)

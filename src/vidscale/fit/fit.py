@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidscale.errors import InputError
-from vidscale.fit.certificate import Certificate, certify
+from vidscale.fit.certificate import Certificate, Merged, certify
 from vidscale.fit.problem import Layout, layout
 from vidscale.fit.solve import FitSettings, Solutions, solve
 from vidscale.forms import CATALOGUE, Laws, Posynomial
@@ -119,23 +119,28 @@ def fit(
 
 def package(
     lay: Layout, x: Floats, error: Floats, weights: Floats, found: Solutions, row: int, settings: FitSettings,
-    target: str, data_hash: str = "",
+    target: str, data_hash: str = "", merged: Merged | None = None,
 ) -> Fit:
-    """Turn one row of a batch of solutions into a Fit; arguments as for `fit` and `solve`."""
+    """Turn one row of a batch of solutions into a Fit; arguments as for `fit` and `solve`.
+
+    With `merged` the rows are means of replicates, and the objective gets back the scatter that merging removed.
+    """
     used = weights > 0
     total = float(weights.sum())
+    count = int(used.sum()) if merged is None else merged.rows
+    within = 0.0 if merged is None else merged.within
     best = float(found.objective[row])
     starts = found.candidate_objectives[row]
     share = float(np.mean(starts <= best * (1 + 1e-6) + EXACT * total))
     certificate = certify(lay, x[used], np.log(error[used]), weights[used], found.theta[row], settings,
-                          share_at_best=share, gradient=float(found.gradient[row]))
+                          share_at_best=share, gradient=float(found.gradient[row]), merged=merged)
     status = FitStatus.CERTAIN if share >= 0.3 else FitStatus.DISPUTED
     if not found.converged[row]:
         status = FitStatus.STUCK
     natural = lay.to_natural(found.theta[row])
     return Fit(form=lay.form, target=target, parameters=dict(zip(lay.form.parameters, natural.tolist(), strict=True)),
-               theta=found.theta[row], layout=lay, settings=settings, objective=best / total,
-               loss_sum=best * used.sum() / total, rows=int(used.sum()), start_objectives=np.sort(starts) / total,
+               theta=found.theta[row], layout=lay, settings=settings, objective=(best + within) / total,
+               loss_sum=(best + within) * count / total, rows=count, start_objectives=np.sort(starts + within) / total,
                status=status, certificate=certificate, data_hash=data_hash)
 
 

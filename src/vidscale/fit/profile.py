@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from vidscale.errors import InputError
+from vidscale.fit.certificate import Merged
 from vidscale.fit.fit import Fit, check_rows
 from vidscale.fit.problem import Layout, bounds, layout
 from vidscale.fit.solve import solve
@@ -39,7 +40,7 @@ class Interval:
 
 def profile(
     fit: Fit, x: Floats, error: Floats, *, weights: Floats | None = None, parameters: Sequence[str] | None = None,
-    level: float = 0.95,
+    level: float = 0.95, merged: Merged | None = None,
 ) -> dict[str, Interval]:
     """Profile intervals of parameters in natural units.
 
@@ -51,6 +52,7 @@ def profile(
         parameters: which parameters; all free ones by default. Exponents and coefficients of gone terms that have
             fitted exponents are left out of the default: such a term has no meaning to bound.
         level: probability the interval is meant to cover with.
+        merged: for rows that are means of replicates, how many there were and their scatter.
 
     Raises:
         InputError: an unknown parameter, a level outside (0, 1), or no degrees of freedom left.
@@ -63,9 +65,10 @@ def profile(
         if name not in fit.form.parameters:
             raise InputError(f"unknown parameter {name!r}; form {fit.form.name!r} has {', '.join(fit.form.parameters)}")
     names = [name for name in names if name not in fit.layout.pins]
-    freedom = int((weights > 0).sum()) - fit.layout.free
+    merged = merged or Merged(rows=int((weights > 0).sum()), within=0.0)
+    freedom = merged.rows - fit.layout.free
     if freedom < 1:
-        raise InputError(f"{(weights > 0).sum()} rows leave no degrees of freedom for {fit.layout.free} free parameters; "
+        raise InputError(f"{merged.rows} rows leave no degrees of freedom for {fit.layout.free} free parameters; "
                          "profile intervals need more rows than parameters")
     # Coefficients are profiled in natural units, where a pinned value is one number whatever the exponents do.
     plain = layout(fit.form, x, fit.layout.pins, center=np.zeros(x.shape[1]))
@@ -73,7 +76,7 @@ def profile(
     for lay, group in ((plain, [n for n in names if n in fit.form.coefficients]),
                        (fit.layout, [n for n in names if n in fit.form.exponent_names])):
         if group:
-            out.update(_Profile(fit, lay, x, error, weights, freedom, level).intervals(group))
+            out.update(_Profile(fit, lay, x, error, weights, merged, level).intervals(group))
     return {name: out[name] for name in names}
 
 
@@ -95,7 +98,7 @@ def _worth_profiling(fit: Fit) -> list[str]:
 class _Profile:
     """The search for interval ends, all parameters and both sides in one batch."""
 
-    def __init__(self, fit: Fit, lay: Layout, x: Floats, error: Floats, weights: Floats, freedom: int, level: float):
+    def __init__(self, fit: Fit, lay: Layout, x: Floats, error: Floats, weights: Floats, merged: Merged, level: float):
         self.fit, self.lay, self.x, self.weights = fit, lay, x, weights
         self.y = np.log(error)
         self.lower, self.upper = bounds(lay, self.y[weights > 0])
@@ -103,20 +106,21 @@ class _Profile:
             self.upper[: len(fit.form.terms)] = np.where(
                 self.lower[: len(fit.form.terms)] < self.upper[: len(fit.form.terms)], np.inf,
                 self.upper[: len(fit.form.terms)])
-        self.best = fit.objective * weights.sum()
-        self.limit = self._limit(freedom, level)
+        self.best = fit.objective * weights.sum() - merged.within
+        self.limit = self._limit(merged, level)
         self.level = level
         self.theta = lay.to_centred(np.array([fit.parameters[name] for name in fit.form.parameters]))
         self.settings = replace(fit.settings, tolerance=1e-9)
 
-    def _limit(self, freedom: int, level: float) -> float:
+    def _limit(self, merged: Merged, level: float) -> float:
         if self.fit.settings.loss == "log-mse":
-            return self.best * float(np.exp(stats.chi2.ppf(level, 1) / (self.weights > 0).sum()))
+            rise = float(np.exp(stats.chi2.ppf(level, 1) / merged.rows))
+            return (self.best + merged.within) * rise - merged.within
         r = np.log(self.fit.predict(self.x)) - self.y
         w = self.weights / self.weights.mean()
         psi = np.clip(r, -self.fit.settings.delta, self.fit.settings.delta)
         inside = max(float(np.average(np.abs(r) <= self.fit.settings.delta, weights=w)), 1.0 / len(r))
-        scale = float(np.sum(w * psi**2) / freedom / inside) * self.weights.mean()
+        scale = float(np.sum(w * psi**2) / (merged.rows - self.fit.layout.free) / inside) * self.weights.mean()
         return self.best + 0.5 * stats.chi2.ppf(level, 1) * scale
 
     def intervals(self, names: list[str]) -> dict[str, Interval]:

@@ -1,14 +1,14 @@
 """The whole analysis: compare forms, fit the best one, bootstrap it, and read off frontier and elasticities."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidscale.cost import PaperCost
 from vidscale.errors import InputError
-from vidscale.fit import Fit, FitSettings, Interval, profile
+from vidscale.fit import FitSettings, Interval, profile
 from vidscale.forms import PAPER_FORMS, Posynomial, load_form
 from vidscale.measurements import MeasurementTable, Observations, observations, parse_rule, select
 from vidscale.space import DATA_SIZE, Lattice, ScalingFactors, dense_lattice, deployable_lattice, published_lattice
@@ -259,20 +259,9 @@ def profile_lead(full: FullFits) -> dict[str, Interval]:
     present = runs.measured[:, 0]
     if present.sum() <= runs.layout.free:
         return {}
-    weights = np.ones((1, len(runs.x)))
-    y, w = runs.rows(weights, 0)
+    y, w = runs.rows(np.ones((1, len(runs.x))), 0)
     used = w[0] > 0
-    if used.sum() <= runs.layout.free:
-        return {}
-    merged: Fit = replace(fit, objective=_merged_objective(fit, y[0][used], w[0][used], runs.group_x[used]))
-    return profile(merged, runs.group_x[used], np.exp(y[0][used]), weights=w[0][used])
-
-
-def _merged_objective(fit: Fit, y: Floats, w: Floats, x: Floats) -> float:
-    """The loss on merged rows, which profile intervals start from (replicate scatter left out)."""
-    if fit.settings.loss != "log-mse":
-        return fit.objective
-    return float(np.average((np.log(fit.predict(x)) - y) ** 2, weights=w))
+    return profile(fit, runs.group_x[used], np.exp(y[0][used]), weights=w[0][used], merged=runs.merged(0))
 
 
 def make_lattice(model: Model, kind: str, fixed: Mapping[str, float] | None = None) -> Lattice:

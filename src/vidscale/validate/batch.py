@@ -6,13 +6,13 @@ million rows be fitted as fast as its few hundred configurations.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidscale.errors import InputError
-from vidscale.fit import Fit, FitSettings, Layout, Solutions, check_rows, distinct_optima, layout, package, solve
+from vidscale.fit import Fit, FitSettings, Layout, Merged, Solutions, check_rows, distinct_optima, layout, package, solve
 from vidscale.forms import Laws, Posynomial
 from vidscale.measurements import Observations
 
@@ -81,6 +81,13 @@ class Runs:
         y = np.log(np.where(present, self.error[:, target], 1.0))
         mean, total = self.rows(weights, target)
         return np.maximum(w @ y**2 - np.einsum("bg,bg->b", total, mean**2), 0.0)
+
+    def merged(self, target: int) -> Merged | None:
+        """What merging took out of the full fit to a target; None where nothing is merged."""
+        if not self.grouped:
+            return None
+        within = self.within(np.ones((1, len(self.x))), target)
+        return Merged(rows=int(self.measured[:, target].sum()), within=float(within[0]))
 
 
 def runs_of(
@@ -204,19 +211,9 @@ def fit_runs(runs: Runs) -> FullFits:
     fits = []
     for t, name in enumerate(runs.targets):
         y, w = runs.rows(ones, t)
-        fit = package(runs.layout, runs.group_x, np.exp(y[0]), w[0], found, t, runs.settings, name, runs.data_hash)
-        fits.append(_with_replicates(fit, runs, float(runs.within(ones, t)[0]), t))
+        fits.append(package(runs.layout, runs.group_x, np.exp(y[0]), w[0], found, t, runs.settings, name,
+                            runs.data_hash, runs.merged(t)))
     return FullFits(runs=runs, fits=tuple(fits), optima=distinct_optima(found, 2))
-
-
-def _with_replicates(fit: Fit, runs: Runs, within: float, target: int) -> Fit:
-    """Put back the scatter of replicates that merging took out of the objective."""
-    count = int(runs.measured[:, target].sum())
-    if not runs.grouped:
-        return fit
-    extra = within / count
-    return replace(fit, objective=fit.objective + extra, loss_sum=(fit.objective + extra) * count, rows=count,
-                   start_objectives=fit.start_objectives + extra)
 
 
 def laws_of(runs: Runs, theta: Floats) -> Laws:
