@@ -11,6 +11,7 @@ from vidscale.study.frontier import (
     default_budgets,
     frontier_report,
     lattice_values,
+    policies_for,
 )
 from vidscale.study.model import PREDICTORS, Model, TargetModel, make_model
 from vidscale.study.study import (
@@ -33,4 +34,4 @@ __all__ = ["LATTICES", "PREDICTORS", "ContinuousOptimum", "CurrentReport", "Elas
            "FrontierPoint", "FrontierReport", "Model", "NearTie", "Study", "StudySettings", "TargetModel",
            "bootstrap_model", "choose_form", "cost_model", "current_report", "default_budgets", "elasticity_reports",
            "fit_one", "frontier_data_sizes", "frontier_report", "holdout_plan", "lattice_values", "make_lattice",
-           "make_model", "no_elasticity", "profile_lead", "resolve_forms", "run_study"]
+           "make_model", "no_elasticity", "policies_for", "profile_lead", "resolve_forms", "run_study"]

@@ -128,7 +128,8 @@ def elasticity_reports(
 
 def _join(point: Laws, draws: Laws) -> Laws:
     """The point law first, then the draws."""
-    return Laws(factors=point.factors, log_coefficients=np.concatenate([point.log_coefficients, draws.log_coefficients]),
+    return Laws(factors=point.factors,
+                log_coefficients=np.concatenate([point.log_coefficients, draws.log_coefficients]),
                 exponents=np.concatenate([point.exponents, draws.exponents]))
 
 

@@ -10,21 +10,25 @@ from vidscale.cost import CostModel
 from vidscale.errors import InputError
 from vidscale.frontier import (
     Continuum,
+    Policy,
     PolicyComparison,
     Status,
     bagged_error,
     check_budgets,
     compare_policies,
+    fixed_visual_tokens,
+    ignore_encoder,
+    largest_lm,
     lattice_cost,
     lattice_error,
     minimise,
-    naive_policies,
     near_ties,
     probability_best,
+    scale_one,
     search,
     search_values,
 )
-from vidscale.space import DATA_SIZE, FACTORS_AND_DATA, Lattice, ScalingFactors
+from vidscale.space import DATA_SIZE, FACTORS, FACTORS_AND_DATA, Lattice, ScalingFactors
 from vidscale.study.model import Model, check_predictor
 
 Floats = NDArray[np.float64]
@@ -153,6 +157,18 @@ def lattice_values(model: Model, target: str, lattice: Lattice, data_sizes: Floa
     return bagged_error(fitted.run_laws.over(FACTORS_AND_DATA), lattice, data_sizes)
 
 
+def policies_for(lattice: Lattice, current: ScalingFactors | None = None) -> tuple[Policy, ...]:
+    """The naive policies that make sense on a lattice: none that scales a factor which has one level.
+
+    They scale from the configuration in use where it is one of the lattice, else from the cheapest one; the visual
+    tokens to keep are those in use in any case.
+    """
+    inside = current is not None and all(
+        np.any(np.abs(lattice.levels[f] - v) <= 1e-9 * v) for f, v in current.as_dict().items())
+    one = tuple(scale_one(f, current if inside else None) for f in FACTORS if lattice.levels[f].size > 1)
+    return (*one, fixed_visual_tokens(current), largest_lm(), ignore_encoder())
+
+
 def frontier_report(
     model: Model, lattice: Lattice, cost_model: CostModel, budgets: Floats, data_sizes: Floats, *,
     targets: Sequence[str] | None = None, predictor: str = "point", level: float = 0.9, tolerance: float = 0.01,
@@ -200,7 +216,8 @@ def frontier_report(
             continuum = minimise(fitted.law.over(FACTORS_AND_DATA), cost_model, lattice.bounds(), budgets, sizes)
         for i, size in enumerate(sizes):
             named = float(size) if model.data_varies else None
-            policies[target, named] = compare_policies(values[i], lattice, cost_model, budgets, naive_policies(current))
+            policies[target, named] = compare_policies(values[i], lattice, cost_model, budgets,
+                                                     policies_for(lattice, current))
             rows = np.column_stack([lattice.points[chosen.index[i]], np.full(len(budgets), size)])
             said = model.predict(target, rows, predictor=predictor, level=level, n_eval=n_eval, seed=seed)
             for b, budget in enumerate(budgets):
@@ -263,8 +280,8 @@ def _notes(model: Model, convex: bool, predictor: str, cost_model: CostModel) ->
     if model.synthetic:
         said.append(f"{model.table} is synthetic: these numbers show the method, not video models")
     if not convex:
-        why = "the bagged median is no posynomial" if predictor != "point" else f"{cost_model.name} cost is no posynomial"
-        said.append(f"no convex optimum and no certificate: {why}; the lattice search is exact")
+        what = "the bagged median" if predictor != "point" else f"{cost_model.name} cost"
+        said.append(f"no convex optimum and no certificate: {what} is no posynomial; the lattice search is exact")
     if not model.data_varies:
         said.append(f"{DATA_SIZE} does not vary: nothing is said about it")
     return tuple(said)
@@ -316,9 +333,11 @@ def current_report(
             error = float(model.error(target, row[None], predictor)[0])
             found = search_values(values[i], cost, np.array([spent]))
             best = int(found.index.reshape(-1)[0])
-            better = error if best < 0 else float(min(values[i, best], error))
-            chosen = current if best < 0 or values[i, best] >= error else lattice.configuration(best)
-            enough = np.flatnonzero((values[i] <= error) & (cost < spent * (1 - 1e-12)))
+            # Two ways to evaluate one law differ in the last digits: that is no gain.
+            gains = best >= 0 and bool(values[i, best] < error * (1 - 1e-12))
+            better = float(values[i, best]) if gains else error
+            chosen = lattice.configuration(best) if gains else current
+            enough = np.flatnonzero((values[i] <= error * (1 + 1e-12)) & (cost < spent * (1 - 1e-12)))
             cheap = int(enough[np.argmin(cost[enough])]) if enough.size else -1
             out.append(CurrentReport(
                 target=target, data_size=float(size) if model.data_varies else None, configuration=current, cost=spent,

@@ -125,14 +125,15 @@ class Model:
         return Lattice(name=name, levels=levels).fix(fixed)
 
     def outside(self, x: Floats) -> tuple[str, ...]:
-        """One sentence per factor of a row (lm_params, frames, tokens_per_frame, data_size) beyond what was measured."""
+        """One sentence per factor of a row (lm_params, frames, tokens_per_frame, data_size) beyond the measurements."""
         said = []
         for k, factor in enumerate(FACTORS_AND_DATA):
             if factor not in self.levels:
                 continue
             low, high = self.levels[factor][0], self.levels[factor][-1]
             if factor not in self.form.factors and x[k] != low:
-                said.append(f"{factor} {x[k]:.4g} is not the only measured value {low:.4g}, and its effect was not measured")
+                said.append(f"{factor} {x[k]:.4g} is not the only measured value {low:.4g}, and its effect was not "
+                            "measured")
             elif not low * (1 - 1e-9) <= x[k] <= high * (1 + 1e-9):
                 said.append(f"{factor} {x[k]:.4g} is outside the measured range {low:.4g} to {high:.4g}")
         return tuple(said)

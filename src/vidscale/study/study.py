@@ -138,6 +138,8 @@ def run_study(table: MeasurementTable, settings: StudySettings | None = None, *,
     settings = settings or StudySettings()
     check_level(settings.level)
     check_predictor(settings.predictor)
+    if settings.seed < 0:
+        raise InputError(f"seed is {settings.seed}; allowed are whole numbers from 0")
     obs = observations(table, weights=settings.weights)
     if not obs.factors:
         raise InputError(f"no factor varies in table {table.name!r}: all {len(obs)} runs have one configuration; "
@@ -164,8 +166,9 @@ def run_study(table: MeasurementTable, settings: StudySettings | None = None, *,
     if reason_none is None:
         elasticities = elasticity_reports(model, lattice, cost, level=settings.level, tick=tick)
     return Study(table=table, obs=obs, settings=settings, comparison=comparison, form=chosen, reason=reason, full=full,
-                 profiles=profiles.pop(chosen), other_profiles=profiles, model=model, frontier=report, current=current, elasticities=elasticities,
-                 no_elasticity=reason_none, notes=_notes(table, obs, comparison, model, full, report))
+                 profiles=profiles.pop(chosen), other_profiles=profiles, model=model, frontier=report,
+                 current=current, elasticities=elasticities, no_elasticity=reason_none,
+                 notes=_notes(table, obs, comparison, model, full, report))
 
 
 def resolve_forms(forms: Sequence[str | Posynomial]) -> list[Posynomial]:
@@ -175,6 +178,8 @@ def resolve_forms(forms: Sequence[str | Posynomial]) -> list[Posynomial]:
         InputError: an unknown name, a bad file, or two forms of one name.
     """
     found = [form if isinstance(form, Posynomial) else load_form(form) for form in forms]
+    if not found:
+        raise InputError("no form is given; name at least one, such as add-interact")
     names = [form.name for form in found]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -295,7 +300,7 @@ def frontier_data_sizes(model: Model, wanted: Sequence[float] | None = None) -> 
         sizes = np.asarray(wanted, dtype=np.float64)
         bad = sizes[~(np.isfinite(sizes) & (sizes > 0))]
         if bad.size:
-            raise InputError(f"{DATA_SIZE} {bad[0]!r}; allowed are positive finite numbers")
+            raise InputError(f"{DATA_SIZE} is {bad[0]:g}; allowed are positive finite numbers")
         return sizes
     sizes = model.data_sizes
     if sizes.size <= 4:
@@ -315,6 +320,11 @@ def _notes(
     notes += [f"{name} was not fitted: {why}" for name, why in comparison.failed.items()]
     notes += [f"{full.runs.form.name}: {full.runs.form.note}"] if full.runs.form.note else []
     notes += comparison.notes
+    for fit in full.fits:
+        configurations = len(np.unique(full.runs.x[full.runs.measured[:, full.runs.targets.index(fit.target)]], axis=0))
+        if configurations <= fit.layout.free:
+            notes.append(f"{fit.target}: {full.runs.form.name} has as many parameters as there are configurations "
+                         f"({configurations}); it passes through every one, and the intervals say little")
     for name, target in model.targets.items():
         said = target.noise.sentence()
         notes += [f"{name}: {said}"] if said else []
