@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from vidscale.frontier import Policy, lattice_cost, minimise, naive_policies, search_values, steps_of
+from vidscale.frontier import lattice_cost, minimise, search_values, steps_of
 from vidscale.report.measured import costs
 from vidscale.report.numbers import examples
 from vidscale.report.style import (
@@ -26,7 +26,7 @@ from vidscale.report.style import (
     styled,
 )
 from vidscale.space import FACTORS, FACTORS_AND_DATA
-from vidscale.study import frontier_data_sizes, lattice_values
+from vidscale.study import frontier_data_sizes, lattice_values, policies_for
 
 if TYPE_CHECKING:
     from vidscale.study import Study
@@ -104,12 +104,6 @@ def paths_figure(study: "Study") -> Figure | None:
     return figure
 
 
-def shown_policies(study: "Study") -> tuple[Policy, ...]:
-    """The naive policies, less those that scale a factor which cannot be chosen."""
-    held = {f"{f} only" for f in FACTORS if study.frontier.lattice.levels[f].size < 2}
-    return tuple(policy for policy in naive_policies(study.settings.current) if policy.name not in held)
-
-
 @styled
 def error_figure(study: "Study") -> Figure:
     """Predicted frontier error against budget: with intervals for several data sizes, and beside naive policies."""
@@ -130,7 +124,7 @@ def error_figure(study: "Study") -> Figure:
         left.fill_between(budgets, said.mean_low[place], said.mean_high[place], color=colour, alpha=0.25, lw=0,
                           step="post")
         left.step(budgets, values[i, index], color=colour, where="post")
-    last, policies = len(sizes) - 1, shown_policies(study)
+    last, policies = len(sizes) - 1, policies_for(lattice, settings.current)
     best = values[last, search_values(values[last], price, budgets).index[0]]
     for p, policy in enumerate(policies):
         chosen = policy.choose(values[last], lattice, cost, budgets)

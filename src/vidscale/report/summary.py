@@ -22,6 +22,7 @@ from vidscale.report.tables import (
     study_label,
     to_markdown,
 )
+from vidscale.space import DATA_SIZE
 
 if TYPE_CHECKING:
     from vidscale.study import FrontierPoint, Study
@@ -194,7 +195,7 @@ def _policies(study: "Study") -> str:
         return ""
     known = [o for o in found.outcomes if o.mean_gain is not None]
     said = ["## Against naive policies\n"]
-    if known:
+    if known and len(study.frontier.lattice) > 1:
         gains = [o.mean_gain for o in known if o.mean_gain is not None]
         said.append(f"At equal FLOPs the frontier's mean accuracy is higher by {percent(min(gains), 2)} % to "
                     f"{percent(max(gains), 2)} %, depending on the policy (relative gain, predicted).\n")
@@ -207,9 +208,18 @@ def _elasticity(study: "Study", figures: Sequence[str]) -> str:
     if not study.elasticities:
         return f"{head}\n{study.no_elasticity or 'no elasticity'}"
     table = elasticity_table(study.elasticities, title=study_label(study), target=study.model.lead)
+    if _separable(study):
+        head += (f"\n**In form {_line(study.form)} the optimum does not depend on the data size: these zeros are a "
+                 "property of the form, not a finding.**\n")
     return "\n".join([head, "Per cent change of each optimal factor per per cent more data, averaged over budgets and "
                       "data sizes. The value depends on the estimator, which is therefore named in full.\n",
                       to_markdown(table, title=False), _image("elasticity", figures)])
+
+
+def _separable(study: "Study") -> bool:
+    """Whether the data size acts on all terms with a factor alike, so that it cannot move the optimum."""
+    terms = [t for t in study.full.runs.form.terms if set(t.exponents) - {DATA_SIZE}]
+    return len({str(t.exponents.get(DATA_SIZE)) for t in terms}) <= 1
 
 
 def _notes(study: "Study") -> str:

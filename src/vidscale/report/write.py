@@ -99,7 +99,8 @@ def study_content(study: "Study") -> dict[str, Any]:
 def settings_content(study: "Study") -> dict[str, Any]:
     """The settings, forms by name."""
     found = jsonable(study.settings)
-    found["forms"] = [f.name if isinstance(f, Posynomial) else str(f) for f in study.settings.forms]
+    forms = study.settings.forms or tuple(study.comparison.fits)
+    found["forms"] = [f.name if isinstance(f, Posynomial) else str(f) for f in forms]
     return found
 
 
