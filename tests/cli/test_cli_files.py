@@ -76,16 +76,36 @@ def test_a_file_that_fails_leaves_the_old_one(tmp_path, monkeypatch):
     assert everything(tmp_path) == ["x"]
 
 
+def test_a_signal_waits_until_a_result_is_in_place(tmp_path, monkeypatch):
+    seen = []
+    swap = files._swap
+
+    def interrupted_swap(*arguments):
+        signal.raise_signal(signal.SIGUSR1)
+        assert seen == []
+        swap(*arguments)
+
+    monkeypatch.setattr(files, "_swap", interrupted_swap)
+    before = signal.signal(signal.SIGUSR1, lambda number, frame: files.postpone(number) or seen.append(
+        everything(tmp_path / "new")))
+    try:
+        files.write_folder(tmp_path / "new", lambda place: [place / "one.txt"] * (place / "one.txt").write_text("1"))
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert seen == [["one.txt"]]
+    assert everything(tmp_path) == ["new", "new/one.txt"]
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_leaves_no_files(table, tmp_path, number):
     before = everything(tmp_path)
-    started = subprocess.Popen([*COMMAND, "study", "paper-design", "--out", "answer", "--draws", "2000"],
-                               cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert started.stderr is not None
-    started.stderr.readline()  # the work has begun
-    time.sleep(0.5)
-    started.send_signal(number)
-    out, err = started.communicate(timeout=60)
+    with subprocess.Popen([*COMMAND, "study", "paper-design", "--out", "answer", "--draws", "2000"],
+                          cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as started:
+        assert started.stderr is not None
+        started.stderr.readline()  # the work has begun
+        time.sleep(0.5)
+        started.send_signal(number)
+        out, err = started.communicate(timeout=60)
     assert started.returncode == 130
     assert out == ""
     assert err.splitlines()[-1] == "interrupted: nothing was written"
@@ -94,13 +114,12 @@ def test_an_interrupted_run_leaves_no_files(table, tmp_path, number):
 
 
 def test_a_reader_that_goes_away_is_no_fault(tmp_path):
-    started = subprocess.Popen([*COMMAND, "template", "--describe"], cwd=tmp_path, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True)
-    assert started.stdout is not None
-    started.stdout.close()
-    assert started.stderr is not None
-    assert started.stderr.read() == ""
-    started.wait(timeout=60)
+    with subprocess.Popen([*COMMAND, "template", "--describe"], cwd=tmp_path, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True) as started:
+        assert started.stdout is not None
+        assert started.stderr is not None
+        started.stdout.close()
+        assert started.stderr.read() == ""
 
 
 def test_a_refusal_in_a_process_of_its_own(tmp_path):

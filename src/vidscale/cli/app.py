@@ -62,16 +62,15 @@ for _verb in VERBS:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit code; `arguments` are those of the process by default."""
     files.written.clear()
-    _watch_signals()
+    if arguments is None:
+        _watch_signals()
     try:
-        outcome: Any = app(args=None if arguments is None else list(arguments), standalone_mode=False)
+        outcome: Any = app(args=None if arguments is None else list(arguments), prog_name="vidscale",
+                           standalone_mode=False)
         sys.stdout.flush()
         return outcome if isinstance(outcome, int) else 0
     except InputError as problem:
         return _fail(f"error: {problem}", 2)
-    except (KeyboardInterrupt, typer.Abort):
-        done = ", ".join(str(path) for path in files.written)
-        return _fail(f"interrupted: {f'{done} had been written, whole' if done else 'nothing was written'}", 130)
     except BrokenPipeError:
         # What is still buffered has no reader; without this the interpreter would complain on its way out.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -97,12 +96,22 @@ def _fail(message: str, code: int) -> int:
 
 
 def _watch_signals() -> None:
-    """A request to end is handled as an interruption, so that nothing half done is left behind."""
+    """End the process at once when it is interrupted or asked to end, leaving nothing half done.
+
+    An exception would have to unwind compiled code that runs in several threads, which survives that badly; so the
+    handler tidies up and leaves. What must not be cut in half is written first.
+    """
 
     def stop(number: int, frame: Any) -> None:
-        raise KeyboardInterrupt
+        if files.postpone(number):
+            return
+        files.clear()
+        done = ", ".join(str(path) for path in files.written)
+        said = f"interrupted: {f'{done} had been written, whole' if done else 'nothing was written'}\n"
+        if sys.stderr.isatty():
+            said = f"\r\x1b[2K\x1b[?25h{said}"  # the line of a progress bar, and the cursor it hides
+        os.write(2, said.encode())
+        os._exit(130)
 
-    try:
-        signal.signal(signal.SIGTERM, stop)
-    except ValueError:  # not the main thread: whoever runs us there decides
-        return
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)

@@ -17,6 +17,12 @@ from vidscale.errors import InputError
 #: What this run has put in place; an interruption afterwards says so.
 written: list[Path] = []
 
+#: Hidden folders in use; whoever ends the run has to `clear` them.
+temporary: list[Path] = []
+
+_holds: list[bool] = []
+_waiting: list[int] = []
+
 #: Names that mark a folder as one that vidscale wrote.
 MARKERS = ("study.json", "fit.json")
 
@@ -31,23 +37,21 @@ def check_file(path: Path, source: str | None = None) -> None:
 
 
 def write_file(path: Path, content: str | bytes) -> None:
-    """Write one file, through a temporary one beside it."""
+    """Write one file, whole or not at all."""
     data = content.encode() if isinstance(content, str) else content
-    name = ""
+    put_file(path, lambda place: place.write_bytes(data))
+
+
+def put_file(path: Path, fill: Callable[[Path], object]) -> None:
+    """Have `fill` write a file of the same name elsewhere, and move it into place."""
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.chmod(name, 0o666 & ~_umask())
-        with _uninterrupted():
-            os.replace(name, path)
-            name = ""
-            written.append(path)
+        with _workplace(path) as made:
+            fill(made / path.name)
+            with _uninterrupted():
+                os.replace(made / path.name, path)
+                written.append(path)
     except OSError as problem:
         raise InputError(f"cannot write {path}: {problem.strerror or problem}") from None
-    finally:
-        if name:
-            Path(name).unlink(missing_ok=True)
 
 
 def check_folder(folder: Path, force: bool = False) -> None:
@@ -93,17 +97,16 @@ def write_folder(folder: Path, fill: Callable[[Path], list[Path]], known: Collec
         The files, at their final place.
     """
     folder = folder.resolve()
-    made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
-        files = [path.relative_to(made) for path in fill(made)]
-        os.chmod(made, 0o777 & ~_umask())
-        with _uninterrupted():
-            _swap(made, folder, known)
-            written.append(folder)
+        with _workplace(folder) as made:
+            place = made / folder.name
+            place.mkdir()
+            files = [path.relative_to(place) for path in fill(place)]
+            with _uninterrupted():
+                _swap(place, folder, known)
+                written.append(folder)
     except OSError as problem:
         raise InputError(f"cannot write {folder}: {problem.strerror or problem}") from None
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
     return [folder / file for file in files]
 
 
@@ -112,7 +115,7 @@ def _swap(made: Path, folder: Path, known: Collection[str]) -> None:
     if not folder.exists():
         os.replace(made, folder)
         return
-    gone = made.with_name(made.name + ".old")
+    gone = made.parent / "replaced"
     os.replace(folder, gone)
     try:
         os.replace(made, folder)
@@ -121,11 +124,10 @@ def _swap(made: Path, folder: Path, known: Collection[str]) -> None:
         raise
     for entry in sorted(gone.rglob("*")):
         name = entry.relative_to(gone)
-        if entry.is_dir() or name.as_posix() in known or (folder / name).exists():
+        if (entry.is_dir() and not entry.is_symlink()) or name.as_posix() in known or (folder / name).exists():
             continue
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         os.replace(entry, folder / name)
-    shutil.rmtree(gone, ignore_errors=True)
 
 
 def _probe(path: Path) -> None:
@@ -134,24 +136,50 @@ def _probe(path: Path) -> None:
     if not parent.is_dir():
         raise InputError(f"cannot write {path}: there is no folder {parent}; make it first")
     try:
-        os.rmdir(tempfile.mkdtemp(dir=parent, prefix=f".{path.name}."))
+        with _workplace(path):
+            pass
     except OSError as problem:
         reason = problem.strerror or problem
         raise InputError(f"cannot write {path}: {reason}; choose another place with --out") from None
 
 
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
+@contextmanager
+def _workplace(path: Path) -> Iterator[Path]:
+    """A hidden folder beside a path, gone afterwards."""
+    with _uninterrupted():
+        made = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name[:64]}."))
+        temporary.append(made)
+    try:
+        yield made
+    finally:
+        with _uninterrupted():
+            shutil.rmtree(made, ignore_errors=True)
+            temporary.remove(made)
+
+
+def clear() -> None:
+    """Remove everything temporary, for a run that ends without unwinding."""
+    for made in temporary:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def postpone(number: int) -> bool:
+    """Whether a signal has to wait because something is being put in place; it is raised again afterwards."""
+    if _holds:
+        _waiting.append(number)
+    return bool(_holds)
 
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Let the few renames that put a result in place finish, whatever is pressed meanwhile."""
-    blocked = {signal.SIGINT, signal.SIGTERM}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
+    """Let the few renames that put a result in place finish, whatever is pressed meanwhile.
+
+    Blocking the signals would not do: another thread of the process would take them.
+    """
+    _holds.append(True)
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        _holds.pop()
+        if _waiting and not _holds:
+            signal.raise_signal(_waiting.pop())

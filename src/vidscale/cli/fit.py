@@ -26,7 +26,7 @@ def fit(
     Example:
       vidscale fit paper-design --form add-interact --out fit.json
     """
-    from vidscale.cli.files import check_file, written
+    from vidscale.cli.files import check_file, put_file
     from vidscale.cli.screen import use_threads
     from vidscale.cli.source import fit_chosen, read_table, study_settings
 
@@ -50,8 +50,7 @@ def fit(
             from vidscale.study.store import save_model
 
             model = bootstrap_model(measurements, obs, full, settings, tick)
-            save_model(model, out)
-            written.append(out)
+            put_file(out, lambda place: save_model(model, place))
     name = full.runs.form.name
     notes = (*measurements.notes, *dropped, *([full.runs.form.note] if full.runs.form.note else []))
     if printing.as_json:

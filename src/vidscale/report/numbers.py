@@ -79,7 +79,7 @@ def decimals(half_width: float) -> int:
     return min(max(1 - math.floor(math.log10(half_width) + 1e-12), 0), 12)
 
 
-def interval(value: float, low: float | None, high: float | None, scale: float = 1.0) -> tuple[str, str]:
+def interval(value: float | None, low: float | None, high: float | None, scale: float = 1.0) -> tuple[str, str]:
     """(value, "[low, high]") rounded to two digits of the half-width.
 
     Args:
