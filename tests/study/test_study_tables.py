@@ -1,5 +1,7 @@
 """The whole analysis on small tables of every shape a user may bring."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -25,7 +27,7 @@ def check(study):
             assert p.continuous.error <= p.error * (1 + 1e-6)
     for size in {p.data_size for p in points(study)}:
         errors = [p.error for p in points(study) if p.data_size == size]
-        assert all(b <= a for a, b in zip(errors, errors[1:]))
+        assert all(b <= a for a, b in itertools.pairwise(errors))
 
 
 def test_full_grid(study_of, grid):

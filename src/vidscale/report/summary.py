@@ -10,12 +10,14 @@ from vidscale.forms import text
 from vidscale.measurements import AVERAGE, WEIGHTED
 from vidscale.report.numbers import examples, interval, percent, plain, tera
 from vidscale.report.tables import (
+    Column,
+    Table,
     certificate_lines,
     comparison_table,
     continuous_table,
     current_table,
     elasticity_table,
-    factor_text,
+    factor_cells,
     frontier_table,
     parameter_table,
     policy_table,
@@ -141,11 +143,14 @@ def _tasks(study: "Study") -> str:
     for p in study.frontier.points:
         if p.budget == chosen.budget and p.data_size == chosen.data_size:
             error, span = interval(p.error, p.mean_low, p.mean_high, 100)
-            rows.append(f"| {_line(p.target)} | {factor_text(p.configuration)} | {error} {span} | "
-                        f"{100 * p.probability_best:.0f} | {p.tie_count} |")
-    head = ["| task | configuration | error (%) | P(best) (%) | near-ties |", "| :-- | :-- | --: | --: | --: |"]
+            rows.append((_line(p.target), *factor_cells(p.configuration), error, span,
+                         f"{100 * p.probability_best:.0f}", str(p.tie_count)))
+    names = ("lm_params", "frames", "tokens_per_frame", "error (%)",
+             f"{100 * study.frontier.level:.4g} % true mean (%)", "P(best) (%)", "near-ties")
+    table = Table(title="", columns=(Column(name="task", words=True), *(Column(name=name) for name in names)),
+                  rows=tuple(rows))
     size = f" and {examples(chosen.data_size)} examples" if chosen.data_size is not None else ""
-    return "\n".join([f"## By task, at {tera(chosen.budget)} TFLOPs{size}\n", *head, *rows])
+    return "\n".join([f"## By task, at {tera(chosen.budget)} TFLOPs{size}\n", to_markdown(table, title=False)])
 
 
 def _form(study: "Study", figures: Sequence[str]) -> str:
