@@ -23,4 +23,5 @@ def test_import_is_light():
     """Nothing heavy is loaded before it is used."""
     code = ("import sys, vidscale; "
             "print([m for m in ('numpy', 'pandas', 'numba', 'scipy', 'matplotlib') if m in sys.modules])")
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"

@@ -8,6 +8,7 @@ Run as a script it prints and writes the recorded result.
 import json
 import sys
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +60,8 @@ def simulate(world: World, seed: int, *, draws: int = 100, elasticities: bool = 
             result.setdefault("policies", {})[policy.name] = _regret(grid, np.tile(index, (len(grid), 1)), best.error)
     affordable = cost[None, :] <= BUDGETS[:, None] * (1 + 1e-12)
     result.setdefault("policies", {})["any affordable, at random"] = float(np.mean(
-        [[grid[i, affordable[b]].mean() / best.error[i, b] - 1 for b in range(len(BUDGETS))] for i in range(len(grid))]))
+        [[grid[i, affordable[b]].mean() / best.error[i, b] - 1 for b in range(len(BUDGETS))]
+         for i in range(len(grid))]))
     winners = _winners(model, "task", lattice, cost_model, BUDGETS, DATA_SIZES, seed)
     stated = probability_best(winners, chosen["point"])
     result["stated_probability"] = stated.ravel().tolist()
@@ -128,9 +130,10 @@ def summarise(results: Sequence[dict]) -> dict:
     was = np.concatenate([r["was_best"] for r in results])
     edges = [0.0, 0.5, 0.8, 0.95, 1.0 + 1e-9]
     out["probability_best"] = [
-        {"stated": f"{low:.2f}-{min(high, 1):.2f}", "points": int(inside.sum()), "mean_stated": float(stated[inside].mean()),
+        {"stated": f"{low:.2f}-{min(high, 1):.2f}", "points": int(inside.sum()),
+         "mean_stated": float(stated[inside].mean()),
          "came_true": float(was[inside].mean())}
-        for low, high in zip(edges, edges[1:]) if (inside := (stated >= low) & (stated < high)).any()]
+        for low, high in pairwise(edges) if (inside := (stated >= low) & (stated < high)).any()]
     if "elasticities" in results[0]:
         cases = [e for r in results for e in r["elasticities"]]
         out["elasticity_coverage"] = {
@@ -140,7 +143,9 @@ def summarise(results: Sequence[dict]) -> dict:
     return json.loads(json.dumps(out, default=float))
 
 
-def campaign(laws: int, repeats: int, outside: int, *, draws: int = 100, tick: Callable[[str], None] = lambda t: None) -> dict:
+def campaign(
+    laws: int, repeats: int, outside: int, *, draws: int = 100, tick: Callable[[str], None] = lambda t: None
+) -> dict:
     """Simulate `laws` random laws × `repeats` sweeps, and `outside` worlds of each kind outside the family."""
     results = []
     for law in range(laws):

@@ -7,5 +7,22 @@ from vidscale.fit.profile import Interval, profile
 from vidscale.fit.reference import ReferenceFit, reference_fit
 from vidscale.fit.solve import FitSettings, Solutions, distinct_optima, solve
 
-__all__ = ["Certificate", "Fit", "FitSettings", "FitStatus", "Interval", "Layout", "Merged", "ReferenceFit", "Solutions",
-           "check_rows", "distinct_optima", "fit", "layout", "package", "profile", "reference_fit", "solve"]
+__all__ = [
+    "Certificate",
+    "Fit",
+    "FitSettings",
+    "FitStatus",
+    "Interval",
+    "Layout",
+    "Merged",
+    "ReferenceFit",
+    "Solutions",
+    "check_rows",
+    "distinct_optima",
+    "fit",
+    "layout",
+    "package",
+    "profile",
+    "reference_fit",
+    "solve",
+]

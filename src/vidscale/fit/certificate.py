@@ -119,7 +119,7 @@ def certify(
         if orphan or (live[p] and not errors[p] <= (WEAK_LOG_COEFFICIENT if p < terms else WEAK_EXPONENT)):
             weak.append(name)
     return Certificate(share_at_best=share_at_best, gradient=gradient, condition=condition,
-                       gone=tuple(n for n, g in zip(form.coefficients, gone, strict=True) if g and n not in layout.pins),
+                       gone=tuple(n for n, g in zip(form.coefficients, gone) if g and n not in layout.pins),
                        at_bound=tuple(at_bound), weak=tuple(weak),
                        standard_errors=dict(zip(form.parameters, errors.tolist(), strict=True)))
 

@@ -26,7 +26,7 @@ class FitStatus(Enum):
     """How a fit ended; the value is a sentence for people."""
 
     CERTAIN = "converged; at least three starts in ten agree on the optimum"
-    DISPUTED = "converged, but fewer than three starts in ten reached the best optimum: more starts may find a better one"
+    DISPUTED = "converged, but fewer than three starts in ten reached the best optimum: try more starts"
     STUCK = "the best start did not converge: the numbers are the best seen, not an optimum"
 
 
@@ -152,8 +152,10 @@ def check_rows(
     error = np.asarray(error, dtype=np.float64)
     weights = np.ones(len(error)) if weights is None else np.asarray(weights, dtype=np.float64)
     if x.shape != (len(error), len(form.factors)) or weights.shape != error.shape:
-        raise InputError(f"form {form.name!r} takes x of shape (rows, {len(form.factors)}) with one error and one weight "
-                         f"a row; got x {x.shape}, error {error.shape}, weights {weights.shape}")
+        raise InputError(f"form {form.name!r} takes x of shape (rows, {len(form.factors)}) with one error and one "
+                         f"weight a row; got x {x.shape}, error {error.shape}, weights {weights.shape}")
+    if not len(error):
+        raise InputError("there are no rows to fit; give at least as many as the form has parameters")
     for name, values in (("error", error[:, None]), *((f, x[:, [k]]) for k, f in enumerate(form.factors))):
         bad = np.flatnonzero(~(np.isfinite(values[:, 0]) & (values[:, 0] > 0)))
         if bad.size:

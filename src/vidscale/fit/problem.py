@@ -160,7 +160,8 @@ def starting_exponents(layout_: Layout, count: int, rng: np.random.Generator) ->
     sign from (−1.2, 1.2).
     """
     names = layout_.form.exponent_names
-    cells = (rng.permuted(np.tile(np.arange(count), (len(names), 1)), axis=1).T + rng.random((count, len(names)))) / count
+    strata = rng.permuted(np.tile(np.arange(count), (len(names), 1)), axis=1).T
+    cells = (strata + rng.random((count, len(names)))) / count
     for p, name in enumerate(names):
         low, high = layout_.form.exponent_bounds(name)
         low, high = max(low, -1.2), min(high, 1.6 if low >= 0 else 1.2)

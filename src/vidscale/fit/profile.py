@@ -146,7 +146,7 @@ class _Profile:
             hit = np.where(side < 0, value <= wall, value >= wall) | (log_scale & (side < 0) & (trial < start - 12))
             value = np.where(hit, wall, value)
             Q, theta = self._minimise(p, value, warm, active)
-            over = active & (Q > self.limit)
+            over = active & np.greater(Q, self.limit)
             under = active & ~over
             outer[over] = np.where(hit & log_scale & (side < 0), start - 12, np.where(hit, wall, trial))[over]
             inner[under] = trial[under]
@@ -161,7 +161,7 @@ class _Profile:
             middle = 0.5 * (inner + outer)
             value = np.where(log_scale, np.exp(np.where(bracket, middle, 0.0)), middle)
             Q, theta = self._minimise(p, value, warm, bracket)
-            over = bracket & (Q > self.limit)
+            over = bracket & np.greater(Q, self.limit)
             under = bracket & ~over
             outer[over] = middle[over]
             inner[under] = middle[under]

@@ -15,7 +15,7 @@ from vidscale.forms import Posynomial
 
 Floats = NDArray[np.float64]
 
-#: log-MSE objectives of good fits are near 1e-4, where L-BFGS-B's absolute tolerances stop early; scaled they are near 1.
+#: Objectives of good fits are near 1e-4, where L-BFGS-B's absolute tolerances stop early; scaled they are near 1.
 OBJECTIVE_SCALE = 1e4
 
 

@@ -79,11 +79,12 @@ def observations(
             divided by their sum; a task without one has weight 0. Goes before `average`.
 
     Returns:
-        The runs. A mean is known only for runs that have every task it is made of.
+        The runs. A mean is known only for runs that have every task it is made of; where no run has, there is no
+        "average".
 
     Raises:
-        InputError: a weight names an unknown task, is negative or not finite; all are 0; or a task already
-            has the mean's name.
+        InputError: a weight names an unknown task, is negative or not finite; all are 0; no run has all the weighted
+            tasks; or a task already has the mean's name.
 
     Example:
         >>> from vidscale.measurements import read_measurements
@@ -98,10 +99,12 @@ def observations(
     n_eval = _by_task(rows, run, tasks, N_EVAL)
     targets, chance = tasks, {task: table.chance[task] for task in tasks if task in table.chance}
     name, share = _mean_wanted(tasks, average, weights)
+    used = share > 0
+    mean = error[:, used] @ share[used]
+    if name and np.isnan(mean).all():
+        name = _no_complete_run(tasks, used, weights)
     if name:
         targets = (name, *tasks)
-        used = share > 0
-        mean = error[:, used] @ share[used]
         effective = effective_count(error[:, used], n_eval[:, used], share[used])
         error, n_eval = np.column_stack([mean, error]), np.column_stack([effective, n_eval])
         if all(task in chance for task, taken in zip(tasks, used) if taken):
@@ -164,6 +167,15 @@ def _mean_wanted(
         step = "rename the task, or pass average=False" if weights is None else "rename the task"
         raise InputError(f"a task is called {name!r}, which is also the name of the mean over tasks; {step}")
     return name, share
+
+
+def _no_complete_run(tasks: tuple[str, ...], used: NDArray[np.bool_], weights: Mapping[str, float] | None) -> str:
+    """No mean exists: an error where it was asked for, else there is none (and its name is "")."""
+    if weights is not None:
+        wanted = ", ".join(task for task, taken in zip(tasks, used) if taken)
+        raise InputError(f"no run has all the weighted tasks ({wanted}), so there is no weighted mean; "
+                         "give seed or run_id the same value in rows of one run, or leave out the weights")
+    return ""
 
 
 def _shares(tasks: tuple[str, ...], weights: Mapping[str, float]) -> Floats:

@@ -119,7 +119,8 @@ def deployable_lattice(
     """
     tokens = [value for value in SQUARE_TOKENS if value <= max_tokens_per_frame]
     if max_frames < 1 or not tokens:
-        raise InputError(f"max_frames={max_frames}, max_tokens_per_frame={max_tokens_per_frame}; both must be at least 1")
+        raise InputError(f"max_frames={max_frames}, max_tokens_per_frame={max_tokens_per_frame}; "
+                         "both must be at least 1")
     return Lattice(
         name="deployable",
         levels={
@@ -130,7 +131,9 @@ def deployable_lattice(
     )
 
 
-def dense_lattice(lower: Iterable[float], upper: Iterable[float], shape: tuple[int, int, int] = (50, 50, 50)) -> Lattice:
+def dense_lattice(
+    lower: Iterable[float], upper: Iterable[float], shape: tuple[int, int, int] = (50, 50, 50)
+) -> Lattice:
     """Levels evenly spaced in log between two corners: a stand-in for the continuum.
 
     Args:

@@ -143,6 +143,8 @@ def _report(target: str, kind: str, found: Elasticity, lattice: Lattice, level: 
         low = high = None
         if draws.size >= 0.5 * (len(found.mean) - 1) and draws.size >= 2:
             low, high = (float(q) for q in quantiles(draws, level))
+            # On a coarse lattice most draws can miss the estimate's own steps; an interval still has to hold it.
+            low, high = min(low, float(found.mean[0, k])), max(high, float(found.mean[0, k]))
         factors.append(FactorElasticity(
             factor=name, value=float(found.mean[0, k]), low=low, high=high, share_moved=float(found.share_moved[0, k]),
             share_at_lower=float(found.share_at_lower[0, k]), share_at_upper=float(found.share_at_upper[0, k])))

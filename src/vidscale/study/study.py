@@ -316,6 +316,8 @@ def _notes(
     for factor, value in obs.fixed.items():
         shown = "is not in the table" if value is None else f"is {value:g} throughout"
         notes.append(f"{factor} {shown}: it was dropped from the forms")
+    if len(table.tasks) > 1 and obs.targets[0] in table.tasks:
+        notes.append(f"no average: no run has all {len(table.tasks)} tasks (rows of one run share seed and run_id)")
     notes += [f"{name} coincides with {twin} here" for name, twin in comparison.same.items()]
     notes += [f"{name} was not fitted: {why}" for name, why in comparison.failed.items()]
     notes += [f"{full.runs.form.name}: {full.runs.form.note}"] if full.runs.form.note else []

@@ -12,7 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidscale.errors import InputError
-from vidscale.fit import Fit, FitSettings, Layout, Merged, Solutions, check_rows, distinct_optima, layout, package, solve
+from vidscale.fit import (
+    Fit,
+    FitSettings,
+    Layout,
+    Merged,
+    Solutions,
+    check_rows,
+    distinct_optima,
+    layout,
+    package,
+    solve,
+)
 from vidscale.forms import Laws, Posynomial
 from vidscale.measurements import Observations
 
@@ -206,7 +217,12 @@ def fit_runs(runs: Runs) -> FullFits:
     ones = np.ones((1, len(runs.x)))
     for t in range(len(runs.targets)):
         present = runs.measured[:, t]
-        check_rows(runs.form, runs.x[present], runs.error[present, t], None, runs.layout.pins)
+        try:
+            check_rows(runs.form, runs.x[present], runs.error[present, t], None, runs.layout.pins)
+        except InputError as problem:
+            if len(runs.targets) == 1:
+                raise
+            raise InputError(f"task {runs.targets[t]!r}: {problem}") from None
     found = solve_weights(runs, ones)
     fits = []
     for t, name in enumerate(runs.targets):

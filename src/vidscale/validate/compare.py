@@ -159,7 +159,8 @@ def compare(
         # All fail for the same want of rows: the smallest form's reason says it best.
         smallest = min(failed, key=lambda name: next(len(f.parameters) for f in forms if f.name == name))
         raise InputError(f"no form could be fitted: {failed[smallest]}")
-    return Comparison(scores=tuple(_scores(fits, held)), fits=fits, same=same, failed=failed, notes=tuple(notes), plan=plan)
+    return Comparison(scores=tuple(_scores(fits, held)), fits=fits, same=same, failed=failed, notes=tuple(notes),
+                      plan=plan)
 
 
 def _scores(fits: Mapping[str, FullFits], held: Mapping[str, list[HeldOut]]) -> list[Score]:

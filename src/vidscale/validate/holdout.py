@@ -78,7 +78,9 @@ def plan_holdout(
         fold[inside] = folds(x[inside], config[inside], count, seed)
         where = f" on the {inside.sum()} runs with {rule}" if train is not None else f" on all {len(x)} runs"
         sentence = f"{count}-fold, stratified by factor level,{where}"
-    split = "" if train is None else f"fitted on the {train.sum()} runs with {rule}, predicting the other {(~train).sum()}"
+    split = ""
+    if train is not None:
+        split = f"fitted on the {train.sum()} runs with {rule}, predicting the other {(~train).sum()}"
     return Plan(folds=fold, train=train, cv_sentence=sentence, split_sentence=split)
 
 
