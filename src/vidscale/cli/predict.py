@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from vidscale.study import Model
 
 #: Most configurations that are predicted at once.
-MOST = 100_000
+MOST = 10_000
 
 
 def predict(

@@ -145,7 +145,8 @@ def parameter_table(fit: "Fit", profiles: "Mapping[str, Interval]", *, title: st
         rows.append((name, shown, span, "; ".join(remarks)))
     columns = (Column(name="parameter", words=True), Column(name="value"), Column(name="95 % profile interval"),
                Column(name="remark", words=True))
-    return Table(title=f"{fit.form.name}, parameters for {fit.target}: {title}", columns=columns, rows=tuple(rows))
+    kept, cells = _spoken(columns, rows)
+    return Table(title=f"{fit.form.name}, parameters for {fit.target}: {title}", columns=kept, rows=cells)
 
 
 def certificate_lines(fit: "Fit") -> list[str]:
@@ -189,8 +190,16 @@ def frontier_table(
         rows.append((*([examples(p.data_size)] if sized else []), tera(p.budget), *factor_cells(p.configuration),
                      tera(p.cost), percent(p.encoder_share), error, mean, new, f"{100 * p.probability_best:.0f}",
                      str(p.tie_count), "outside what was measured" if p.outside else ""))
-    return Table(title=f"Frontier, {target}: {title}", columns=tuple(columns), rows=tuple(rows),
+    kept, cells = _spoken(columns, rows)
+    return Table(title=f"Frontier, {target}: {title}", columns=kept, rows=cells,
                  notes=(*frontier_notes(report, points), *_outside(points)))
+
+
+def _spoken(columns: Sequence[Column], rows: Sequence[tuple[str, ...]]) -> tuple[tuple[Column, ...], tuple[Any, ...]]:
+    """Columns and rows without a last column of remarks that has none."""
+    if any(row[-1] for row in rows):
+        return tuple(columns), tuple(rows)
+    return tuple(columns[:-1]), tuple(row[:-1] for row in rows)
 
 
 FACTOR_COLUMNS = (Column(name="lm_params"), Column(name="frames"), Column(name="tokens_per_frame"))
@@ -229,9 +238,8 @@ def continuous_table(report: "FrontierReport", *, title: str, target: str) -> Ta
     points = [p for p in report.points if p.target == target and p.continuous is not None]
     sized = any(p.data_size is not None for p in points)
     columns = [*([Column(name="data size")] if sized else []), Column(name="budget", unit="TFLOPs"), *FACTOR_COLUMNS,
-               Column(name="error", unit="%"), Column(name="value of compute", unit="% error per % FLOPs"),
-               Column(name="of it encoder"), Column(name="of it LM"), Column(name="duality gap"),
-               Column(name="status", words=True)]
+               Column(name="error", unit="%"), Column(name="value of compute"), Column(name="of it encoder"),
+               Column(name="of it LM"), Column(name="status", words=True)]
     rows = []
     for p in points:
         c = p.continuous
@@ -240,12 +248,13 @@ def continuous_table(report: "FrontierReport", *, title: str, target: str) -> Ta
         bounds = [b for b in c.at_bound if report.lattice.levels[b.split(" ")[0]].size > 1]
         state = c.status.partition(":")[0] if abs(c.gap) <= 1e-6 else c.status
         rows.append((*([examples(p.data_size)] if sized else []), tera(p.budget), params(n), plain(t), plain(v),
-                     percent(c.error, 4), plain(c.multiplier), plain(c.encoder), plain(c.lm), plain(abs(c.gap), 1),
+                     percent(c.error, 4), plain(c.multiplier), plain(c.encoder), plain(c.lm),
                      "; ".join([state, *(["budget slack"] if c.slack else []), *bounds])))
-    notes = ("the optimum of the point fit when factors need not be levels of the lattice; the duality gap bounds what "
-             "any other point could gain in log error",
-             "value of compute is −d log error / d log budget, split into what a cheaper encoder and a "
-             "cheaper LM are worth")
+    gap = max((abs(p.continuous.gap) for p in points if p.continuous is not None), default=0.0)
+    notes = ("the optimum of the point fit when factors need not be levels of the lattice; no other point could gain "
+             f"more than {plain(gap, 1)} in log error (duality gap)",
+             "value of compute: −d log error / d log budget, the % of error that 1 % of budget buys, split into what a "
+             "cheaper encoder and a cheaper LM are worth")
     return Table(title=f"Continuous optimum, {target}: {title}", columns=tuple(columns), rows=tuple(rows), notes=notes)
 
 
@@ -261,12 +270,12 @@ def policy_table(
         over = [v for v in o.overshoot if v == v] if o.overshoot is not None else []
         true = f"{plain(sum(over) / len(over))} × budget" if over else NONE
         rows.append((o.policy, f"{len(found.budgets) - o.infeasible} of {len(found.budgets)}", percent(o.mean_gain),
-                     percent(o.mean_error_reduction), true, o.sentence))
+                     percent(o.mean_error_reduction), true))
     columns = (Column(name="policy", words=True), Column(name="budgets served"), Column(name="accuracy gain", unit="%"),
-               Column(name="error reduction", unit="%"), Column(name="true cost of its own plan"),
-               Column(name="rule", words=True))
+               Column(name="error reduction", unit="%"), Column(name="true cost of its own plan"))
     where = f", data size {examples(size)}" if size is not None else ""
-    notes = ("gain and reduction: of the frontier over the policy at equal FLOPs, mean over the budgets it serves",)
+    notes = ("gain and reduction: of the frontier over the policy at equal FLOPs, mean over the budgets it serves",
+             "rules. " + ". ".join(f"{o.policy}: {o.sentence}" for o in found.outcomes))
     return Table(title=f"Frontier against naive policies, {target}{where}: {title}", columns=columns, rows=tuple(rows),
                  notes=notes)
 
@@ -359,9 +368,11 @@ def to_rich(table: Table) -> Any:
     from rich.text import Text
 
     # Title and notes stand outside the table, whose width would wrap them.
-    shown = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in table.columns:
-        shown.add_column(Text(column.header), justify="left" if column.words else "right", overflow="fold")
+    shown = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for k, column in enumerate(table.columns):
+        spans = [len(row[k]) for row in table.rows if row[k].startswith("[")]  # intervals stay in one piece
+        shown.add_column(Text(column.header), justify="left" if column.words else "right", overflow="fold",
+                         min_width=max(spans, default=1))
     for row in table.rows:
         shown.add_row(*(Text(cell) for cell in row))
     return Group(Text(table.title, style="bold"), shown, *(Text(note, style="dim") for note in table.notes))
