@@ -140,7 +140,7 @@ def test_fit_prints_what_json_holds(run, table):
     for name, value in lead["parameters"].items():
         span = lead["profile_intervals"].get(name)
         shown = interval(value, span["low"], span["high"]) if span else ("", "")
-        assert re.search(rf"^ {name} +{re.escape(shown[0])} +{re.escape(shown[1])}", text, flags=re.MULTILINE)
+        assert re.search(rf"^{name} +{re.escape(shown[0])} +{re.escape(shown[1])}", text, flags=re.MULTILINE)
 
 
 def test_compare_prints_what_json_holds(run, table):

@@ -5,12 +5,14 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from vidscale.cli.words import configuration, factors, number, pairs
 from vidscale.errors import InputError
 from vidscale.report.numbers import NONE, interval, params, plain, tera
 from vidscale.report.plain import dumps, jsonable
 from vidscale.report.tables import Column, Table, to_markdown
+from vidscale.report.terminal import to_rich
 
 
 @pytest.mark.parametrize(("text", "value"), [
@@ -73,3 +75,18 @@ def test_markdown():
     table = Table(title="T", columns=(Column(name="a", words=True), Column(name="b", unit="%")), rows=(("x|y", "1"),),
                   notes=("said",))
     assert to_markdown(table) == "**T**\n\n| a | b (%) |\n| :-- | --: |\n| x\\|y | 1 |\n\n- said\n"
+
+
+@pytest.mark.parametrize("width", [50, 80, 120, 10_000])
+def test_no_cell_is_cut_on_a_terminal_of_any_width(width):
+    headers = ("budget", "lm_params", "tokens_per_frame", "interval", "near-ties", "remark")
+    rows = tuple((f"{i}.5", "7.5B", "196", f"[{i}.25, {i}.75]", "12", "outside what was measured") for i in range(3))
+    table = Table(title="T", columns=tuple(Column(name=h, unit="%", words=h == "remark") for h in headers), rows=rows)
+    console = Console(width=width, color_system=None)
+    with console.capture() as caught:
+        console.print(to_rich(table, width))
+    for cell in (cell for row in rows for cell in row[:-1]):
+        assert cell in caught.get()
+    words = caught.get().split()
+    assert all(word in words for header in headers[1:] for word in (header, "measured"))
+    assert max(map(len, caught.get().splitlines())) <= width

@@ -1,6 +1,6 @@
 """What people see: tables on stdout, progress and notes on stderr.
 
-Where stdout is no terminal its text is plain, and no cell is cut or folded.
+Where stdout is no terminal its text is plain and a table is as wide as it has to be. Nothing is ever cut.
 """
 
 import sys
@@ -22,22 +22,20 @@ class Screen:
 
     def tables(self, *tables: Any) -> None:
         """Print tables (`vidscale.report.tables.Table`), a blank line after each."""
-        from vidscale.report.tables import to_rich
-
-        for table in tables:
-            self._show(to_rich(table))
-            print()
-
-    def _show(self, item: Any) -> None:
         from rich.console import Console
 
-        if sys.stdout.isatty():
-            Console(highlight=False).print(item)
-            return
-        console = Console(width=ENDLESS, color_system=None, force_terminal=False, highlight=False, emoji=False)
-        with console.capture() as caught:
-            console.print(item)
-        print("\n".join(line.rstrip() for line in caught.get().rstrip().split("\n")))
+        from vidscale.report.terminal import to_rich
+
+        for table in tables:
+            if sys.stdout.isatty():
+                console = Console(highlight=False)
+                console.print(to_rich(table, console.width))
+            else:
+                console = Console(width=ENDLESS, color_system=None, force_terminal=False, highlight=False, emoji=False)
+                with console.capture() as caught:
+                    console.print(to_rich(table, ENDLESS))
+                print("\n".join(line.rstrip() for line in caught.get().rstrip().split("\n")))
+            print()
 
     def lines(self, *lines: str) -> None:
         """Print lines of text."""

@@ -1,4 +1,4 @@
-"""Tables of results as rows of text, and two ways to show them: Markdown and the terminal.
+"""Tables of results as rows of text, and as Markdown.
 
 The summary file and the command line print the same tables, made here. Every title names the table of measurements,
 and says *synthetic* where its rows were generated.
@@ -43,12 +43,14 @@ class Table:
         columns: headers.
         rows: cells as text, already rounded, one tuple per row.
         notes: what must be read with it, one sentence each.
+        keys: number of leading columns that tell its rows apart.
     """
 
     title: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...] = ()
+    keys: int = 1
 
 
 def label(name: str, synthetic: bool) -> str:
@@ -191,7 +193,7 @@ def frontier_table(
                      tera(p.cost), percent(p.encoder_share), error, mean, new, f"{100 * p.probability_best:.0f}",
                      str(p.tie_count), "outside what was measured" if p.outside else ""))
     kept, cells = _spoken(columns, rows)
-    return Table(title=f"Frontier, {target}: {title}", columns=kept, rows=cells,
+    return Table(title=f"Frontier, {target}: {title}", columns=kept, rows=cells, keys=1 + sized,
                  notes=(*frontier_notes(report, points), *_outside(points)))
 
 
@@ -255,7 +257,8 @@ def continuous_table(report: "FrontierReport", *, title: str, target: str) -> Ta
              f"more than {plain(gap, 1)} in log error (duality gap)",
              "value of compute: −d log error / d log budget, the % of error that 1 % of budget buys, split into what a "
              "cheaper encoder and a cheaper LM are worth")
-    return Table(title=f"Continuous optimum, {target}: {title}", columns=tuple(columns), rows=tuple(rows), notes=notes)
+    return Table(title=f"Continuous optimum, {target}: {title}", columns=tuple(columns), rows=tuple(rows), notes=notes,
+                 keys=1 + sized)
 
 
 def policy_table(
@@ -293,7 +296,7 @@ def current_table(reports: "Sequence[CurrentReport]", *, title: str, target: str
     first = chosen[0]
     notes = (f"now: {factor_text(first.configuration)}, {tera(first.cost)} TFLOPs",
              *dict.fromkeys(s for r in chosen for s in r.outside))
-    return Table(title=f"Configuration in use: {title}", columns=columns, rows=rows, notes=notes)
+    return Table(title=f"Configuration in use: {title}", columns=columns, rows=rows, notes=notes, keys=2)
 
 
 # --- elasticities -----------------------------------------------------------------------------------------
@@ -315,7 +318,7 @@ def elasticity_table(reports: "Sequence[ElasticityReport]", *, title: str, targe
                          percent(f.share_at_lower, 2), percent(f.share_at_upper, 2), percent(r.share_slack, 2)))
     notes = tuple(f"({number}) {r.estimator}" for number, r in enumerate(chosen, start=1))
     return Table(title=f"Elasticity of the optimum in data size, {target}: {title}", columns=columns, rows=tuple(rows),
-                 notes=notes)
+                 notes=notes, keys=2)
 
 
 def _still(value: float | None) -> float | None:
@@ -341,7 +344,7 @@ def prediction_table(rows: Sequence[Mapping[str, Any]], *, title: str, predictor
                       plain(row.get("tokens_per_frame"), 4), *([examples(row.get("data_size"))] if sized else []),
                       error, mean, new, plain(row["n_eval"], 4)))
     notes = (f"{predictor} predictor", *dict.fromkeys(s for row in rows for s in row["outside"]))
-    return Table(title=f"Predicted error: {title}", columns=columns, rows=tuple(cells), notes=notes)
+    return Table(title=f"Predicted error: {title}", columns=columns, rows=tuple(cells), notes=notes, keys=4 + sized)
 
 
 # --- shown ------------------------------------------------------------------------------------------------
@@ -358,21 +361,3 @@ def to_markdown(table: Table, *, title: bool = True) -> str:
     if table.notes:
         parts += ["", *(f"- {note}" for note in table.notes)]
     return "\n".join(parts) + "\n"
-
-
-def to_rich(table: Table) -> Any:
-    """The same for a terminal: title, table and notes."""
-    from rich import box
-    from rich.console import Group
-    from rich.table import Table as RichTable
-    from rich.text import Text
-
-    # Title and notes stand outside the table, whose width would wrap them.
-    shown = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for k, column in enumerate(table.columns):
-        spans = [len(row[k]) for row in table.rows if row[k].startswith("[")]  # intervals stay in one piece
-        shown.add_column(Text(column.header), justify="left" if column.words else "right", overflow="fold",
-                         min_width=max(spans, default=1))
-    for row in table.rows:
-        shown.add_row(*(Text(cell) for cell in row))
-    return Group(Text(table.title, style="bold"), shown, *(Text(note, style="dim") for note in table.notes))
