@@ -73,6 +73,7 @@ def print_study(screen: Screen, done: "Study", *, every_task: bool) -> None:
     """The tables of a study; of the frontier only the first target's, unless tasks were asked for."""
     from vidscale.forms import text
     from vidscale.report import tables
+    from vidscale.report.other_forms import other_form_lines
 
     title, lead, fit = tables.study_label(done), done.model.lead, done.full.fits[0]
     targets = list(done.model.targets) if every_task else [lead]
@@ -80,6 +81,8 @@ def print_study(screen: Screen, done: "Study", *, every_task: bool) -> None:
         done.reason, text(fit.form), f"{lead}: {text(fit.form, fit.parameters)}"])
     screen.section(f"Certificate of the fit to {lead}", tables.certificate_lines(fit))
     screen.tables(tables.parameter_table(fit, done.profiles, title=title), tables.comparison_table(done))
+    if done.other_profiles:
+        screen.section(f"Other forms, {lead}: {title}", other_form_lines(done))
     for target in targets:
         screen.tables(*frontier_tables(done, target, title))
     if done.current:

@@ -126,17 +126,23 @@ def fitted_sheet(study: "Study") -> bytes:
 
 
 def parameters_sheet(study: "Study") -> bytes:
-    """One row per target × parameter; profile intervals for the lead target, linearised standard errors for all."""
-    header = ("target", "form", "parameter", "value", "profile_low", "profile_high", "profile_level", "low_is_bound",
-              "high_is_bound", "linear_standard_error", "pinned", "term_gone", "hardly_identified", "at_bound")
+    """One row per form × target × parameter, the deployed form first.
+
+    Profile intervals for the lead target, linearised standard errors for all.
+    """
+    header = ("form", "deployed", "target", "parameter", "value", "profile_low", "profile_high", "profile_level",
+              "low_is_bound", "high_is_bound", "linear_standard_error", "pinned", "term_gone", "hardly_identified",
+              "at_bound")
     rows = []
-    for fit in study.full.fits:
-        c = fit.certificate
-        for name, value in fit.parameters.items():
-            found = study.profiles.get(name) if fit.target == study.model.lead else None
-            ends = [None] * 5 if found is None else [found.low, found.high, found.level, found.low_is_bound,
-                                                     found.high_is_bound]
-            bound = "; ".join(s for s in c.at_bound if s.startswith(f"{name} "))
-            rows.append((fit.target, fit.form.name, name, value, *ends, c.standard_errors[name],
-                         name in fit.layout.pins, name in c.gone, name in c.weak, bound))
+    for form, fits in sorted(study.comparison.fits.items(), key=lambda item: item[0] != study.form):
+        profiles = study.profiles if form == study.form else study.other_profiles.get(form, {})
+        for fit in fits.fits:
+            c = fit.certificate
+            for name, value in fit.parameters.items():
+                found = profiles.get(name) if fit.target == study.model.lead else None
+                ends = [None] * 5 if found is None else [found.low, found.high, found.level, found.low_is_bound,
+                                                         found.high_is_bound]
+                bound = "; ".join(s for s in c.at_bound if s.startswith(f"{name} "))
+                rows.append((form, form == study.form, fit.target, name, value, *ends, c.standard_errors[name],
+                             name in fit.layout.pins, name in c.gone, name in c.weak, bound))
     return sheet(header, rows)

@@ -9,6 +9,7 @@ import vidscale
 from vidscale.forms import text
 from vidscale.measurements import AVERAGE, WEIGHTED
 from vidscale.report.numbers import examples, interval, percent, plain, tera
+from vidscale.report.other_forms import other_form_lines
 from vidscale.report.tables import (
     Column,
     Table,
@@ -47,7 +48,7 @@ FILES = {
     "policies.csv": "naive policies at the same budgets",
     "elasticity.csv": "elasticities by task and estimator",
     "fitted.csv": "every measured error beside the fitted one",
-    "parameters.csv": "parameters of every task's fit",
+    "parameters.csv": "parameters of every form and task",
 }
 
 
@@ -165,6 +166,9 @@ def _form(study: "Study", figures: Sequence[str]) -> str:
     said.append(to_markdown(parameter_table(fit, study.profiles, title=study_label(study)), title=False))
     said.append("What the fit says about itself:\n")
     said += [f"- {line}" for line in certificate_lines(fit)]
+    if study.other_profiles:
+        said.append("\nThe other forms, fitted to the same runs:\n")
+        said += [f"- {line}" for line in other_form_lines(study)]
     said.append(_image("fitted", figures) + _image("isoflop", figures) + _image("factors", figures))
     return "\n".join(said)
 
