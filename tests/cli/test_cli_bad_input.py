@@ -139,7 +139,7 @@ def test_a_source_that_is_none(run, table, tmp_path, verb, source):
 
 
 @pytest.mark.parametrize(("out", "said"), [
-    ("small.csv", "is a file"), ("absent/deeper", "there is no folder"), (".", "holds the folder you are in"),
+    ("small.csv", "is a file"), ("small.csv/deeper", "is a file"), (".", "holds the folder you are in"),
     ("/dev/null/x", "cannot write"), ("/proc/x", "cannot write"), ("full", "--force"),
 ])
 def test_a_folder_that_cannot_be_written_is_found_out_first(run, table, tmp_path, out, said):
@@ -157,7 +157,7 @@ def test_a_folder_without_permission(run, table, tmp_path):
 
 
 @pytest.mark.parametrize(("out", "said"), [
-    ("small.csv", "is the table itself"), (".", "is a folder"), ("absent/fit.json", "there is no folder"),
+    ("small.csv", "is the table itself"), (".", "is a folder"), ("small.csv/fit.json", "is a file"),
 ])
 def test_a_file_that_cannot_be_written_is_found_out_first(run, table, tmp_path, out, said):
     content = (tmp_path / table).read_bytes()

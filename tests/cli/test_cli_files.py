@@ -13,6 +13,7 @@ import pytest
 from cli_support import QUICK, QUICK_FIT, everything
 
 from vidscale.cli import files
+from vidscale.errors import InputError
 
 COMMAND = (sys.executable, "-m", "vidscale.cli")
 
@@ -166,3 +167,15 @@ def test_a_million_rows(tmp_path):
     print(f"study of {len(frame)} rows: {time.monotonic() - began:.0f} s")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "answer" / "summary.md").is_file()
+
+
+def test_missing_folders_above_are_made_at_the_end(tmp_path):
+    files.put_file(tmp_path / "a" / "b" / "x.json", lambda place: place.write_text("x"))
+    assert (tmp_path / "a" / "b" / "x.json").read_text() == "x"
+
+    def fail(place):
+        raise InputError("no")
+
+    with pytest.raises(InputError):
+        files.put_file(tmp_path / "c" / "y.json", fail)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a"]

@@ -48,6 +48,7 @@ def put_file(path: Path, fill: Callable[[Path], object]) -> None:
         with _workplace(path) as made:
             fill(made / path.name)
             with _uninterrupted():
+                path.parent.mkdir(parents=True, exist_ok=True)
                 os.replace(made / path.name, path)
                 written.append(path)
     except OSError as problem:
@@ -113,6 +114,7 @@ def write_folder(folder: Path, fill: Callable[[Path], list[Path]], known: Collec
 def _swap(made: Path, folder: Path, known: Collection[str]) -> None:
     """Exchange a folder for a new one; what earlier results left goes, what somebody else put there stays."""
     if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
         os.replace(made, folder)
         return
     gone = made.parent / "replaced"
@@ -132,9 +134,9 @@ def _swap(made: Path, folder: Path, known: Collection[str]) -> None:
 
 def _probe(path: Path) -> None:
     """Find out whether something can be created beside this path."""
-    parent = path.parent
-    if not parent.is_dir():
-        raise InputError(f"cannot write {path}: there is no folder {parent}; make it first")
+    base = _existing_parent(path)
+    if not base.is_dir():
+        raise InputError(f"cannot write {path}: {base} is a file; choose another place with --out")
     try:
         with _workplace(path):
             pass
@@ -143,11 +145,16 @@ def _probe(path: Path) -> None:
         raise InputError(f"cannot write {path}: {reason}; choose another place with --out") from None
 
 
+def _existing_parent(path: Path) -> Path:
+    """The nearest folder above a path that is there."""
+    return next(parent for parent in path.resolve().parents if parent.exists())
+
+
 @contextmanager
 def _workplace(path: Path) -> Iterator[Path]:
-    """A hidden folder beside a path, gone afterwards."""
+    """A hidden folder beside a path, gone afterwards; missing folders of the path are made last of all."""
     with _uninterrupted():
-        made = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name[:64]}."))
+        made = Path(tempfile.mkdtemp(dir=_existing_parent(path), prefix=f".{path.name[:64]}."))
         temporary.append(made)
     try:
         yield made
