@@ -313,9 +313,6 @@ def _notes(
     report: FrontierReport,
 ) -> tuple[str, ...]:
     notes = list(table.notes)
-    for factor, value in obs.fixed.items():
-        shown = "is not in the table" if value is None else f"is {value:g} throughout"
-        notes.append(f"{factor} {shown}: it was dropped from the forms")
     if len(table.tasks) > 1 and obs.targets[0] in table.tasks:
         notes.append(f"no average: no run has all {len(table.tasks)} tasks (rows of one run share seed and run_id)")
     notes += [f"{name} coincides with {twin} here" for name, twin in comparison.same.items()]
