@@ -77,7 +77,7 @@ def test_sheets_have_their_rows(paper_study, folder):
     assert len(rows(folder / "frontier.csv")) == len(report.points)
     assert len(rows(folder / "comparison.csv")) == len(paper_study.comparison.scores)
     assert len(rows(folder / "fitted.csv")) == 9 * 99
-    assert len(rows(folder / "parameters.csv")) == 9 * (6 + 9 + 13 + 15)
+    assert len(rows(folder / "parameters.csv")) == 9 * (6 + 13)
     assert len(rows(folder / "elasticity.csv")) == sum(len(r.factors) for r in paper_study.elasticities)
     assert len(rows(folder / "policies.csv")) == sum(
         len(o.index) for found in report.policies.values() for o in found.outcomes)

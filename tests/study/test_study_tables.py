@@ -68,7 +68,7 @@ def test_no_data_size_column(study_of, grid):
     study = study_of(grid(data_size=(1e6,)).drop(columns="data_size"), forms=PAPER_FORMS)
     check(study)
     assert study.no_elasticity
-    assert any("data_size is not in the table" in note for note in study.notes)
+    assert any("there is no column data_size" in note for note in study.notes)
     assert set(study.comparison.same) == {"add-interact-s", "add-interact"}
 
 
