@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from simulation import RECORDED, campaign, simulate, summarise
+from simulation import PAGE, RECORDED, campaign, render, simulate, summarise
 from truths import ERROR_RANGE, OUTSIDE, design_points, random_law
 
 
@@ -27,6 +27,10 @@ def test_recorded_campaign_keeps_the_promises():
     for name in OUTSIDE:
         ours = recorded[name]["regret_point"]["mean"]
         assert all(ours < theirs for theirs in recorded[name]["regret_of_policies_without_data"].values()), name
+
+
+def test_the_page_shows_the_record():
+    assert PAGE.read_text(encoding="utf-8") == render(json.loads(RECORDED.read_text(encoding="utf-8")))
 
 
 @pytest.mark.slow
