@@ -163,12 +163,12 @@ PAGE = Path(__file__).parent.parent.parent / "docs" / "known-truth.md"
 
 INTRODUCTION = """# Held against known truth
 
-For each world a sweep in the paper's design (star and isoFLOP, 88 runs) with {questions:,} questions a run is drawn, then
-add-interact is fitted and everything vidscale says is compared with the truth: {inside} sweeps of {worlds} random
-add-interact laws, and {outside} worlds of each kind outside the family. Intervals are nominal {level:.0%} intervals from
-{draws} redraws. Regret is the relative excess of the true error at the recommended configuration over the true optimum,
-averaged over the published budgets that buy something (5, 15, 30 TFLOPs) and four data sizes. How to regenerate:
-`python tests/known_truth/simulation.py`. Worlds are defined in `tests/known_truth/truths.py`.
+For each world a sweep in the paper's design (star and isoFLOP, 88 runs) with {questions:,} questions a run is drawn,
+then add-interact is fitted and everything vidscale says is compared with the truth: {inside} sweeps of {worlds} random
+add-interact laws, and {outside} worlds of each kind outside the family. Intervals are nominal {level:.0%} intervals
+from {draws} redraws. Regret is the relative excess of the true error at the recommended configuration over the true
+optimum, averaged over the published budgets that buy something (5, 15, 30 TFLOPs) and four data sizes. How to
+regenerate: `python tests/known_truth/simulation.py`. Worlds are defined in `tests/known_truth/truths.py`.
 """
 
 
