@@ -583,9 +583,15 @@ def revive(theta, lower, upper, own, ptr, ent_k, ent_p, ent_m, base, L, y, w, lo
             dim = 0
             for p in range(J, P):
                 if own[p] == j and lower[p] < upper[p]:
+                    # One exponent: an even grid, ends included. Several: the corners of their box, where optima
+                    # of flat terms like to be, then a Kronecker sequence on square roots.
+                    if count == 1:
+                        u = scan / (scans - 1.0)
+                    elif scan < 1 << min(count, 4):
+                        u = float((scan >> min(dim, 3)) & 1)
+                    else:
+                        u = (0.5 + scan * math.sqrt((dim + 1.0) * (dim + 1.0) + 1.0)) % 1.0
                     dim += 1
-                    # One exponent: an even grid. Several: a Kronecker sequence on square roots.
-                    u = (scan + 0.5) / scans if count == 1 else (0.5 + scan * math.sqrt(dim * dim + 1.0)) % 1.0
                     e[p] = lower[p] + u * (upper[p] - lower[p])
             slope = 0.0
             curve = 0.0

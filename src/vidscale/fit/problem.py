@@ -157,7 +157,7 @@ def starting_exponents(layout_: Layout, count: int, rng: np.random.Generator) ->
     """Exponents for `count` starts by Latin hypercube, shape (count, exponents).
 
     Decay rates are drawn from (0, 1.6), the range laws of this field live in, cut to the bounds; exponents free in
-    sign from (−1.2, 1.2).
+    sign from (−1.2, 1.2). Every fourth start takes the whole range of its bounds.
     """
     names = layout_.form.exponent_names
     strata = rng.permuted(np.tile(np.arange(count), (len(names), 1)), axis=1).T
@@ -169,5 +169,7 @@ def starting_exponents(layout_: Layout, count: int, rng: np.random.Generator) ->
             low = high = layout_.pins[name]
         elif low >= high:
             low, high = layout_.form.exponent_bounds(name)
-        cells[:, p] = low + cells[:, p] * (high - low)
+        wide_low, wide_high = (low, high) if name in layout_.pins else layout_.form.exponent_bounds(name)
+        narrow, wide = low + cells[:, p] * (high - low), wide_low + cells[:, p] * (wide_high - wide_low)
+        cells[:, p] = np.where(np.arange(count) % 4 == 3, wide, narrow)
     return cells
