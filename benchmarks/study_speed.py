@@ -31,7 +31,7 @@ from vidscale.validate import (
     runs_of,
     solve_weights,
 )
-from vidscale.validate.holdout import FRESH
+from vidscale.validate.holdout import FRESH, KEEP
 
 Floats = NDArray[np.float64]
 
@@ -184,7 +184,7 @@ def _solutions(part: Part, plan: Plan, resamples: Floats) -> tuple[dict[str, Flo
     }
     theta = {"full": np.array([fit.theta for fit in part.full.fits])[:, None], "bootstrap": part.bootstrap.theta}
     for kind, held in (("fold", part.folds), ("extrapolation", part.extrapolation)):
-        found = solve_weights(runs, weights[kind], warm=part.full.optima, fresh=FRESH, keep=3)
+        found = solve_weights(runs, weights[kind], fresh=FRESH, keep=KEEP)
         theta[kind] = found.theta.reshape(len(runs.targets), len(weights[kind]), -1)
         for t in range(len(runs.targets)):
             predicted = laws_of(runs, theta[kind][t]).error(runs.x)

@@ -27,8 +27,9 @@ class Certificate:
         gone: coefficients whose term contributes less than 1e-6 of the smallest fitted error anywhere.
         at_bound: one sentence per exponent or bounded coefficient that sits at a bound.
         weak: parameters the data hardly identify: exponents of gone terms, and linearised standard errors above
-            a factor of 10 (coefficients) or 0.5 (exponents).
-        standard_errors: linearised standard errors of log coefficients and exponents, by name; inf where undefined.
+            a factor of 10 (coefficients, as contributions at a typical row) or 0.5 (exponents).
+        standard_errors: linearised standard errors of log coefficients (in natural units, at x = 1) and exponents, by
+            name; inf where undefined.
     """
 
     share_at_best: float
@@ -111,7 +112,9 @@ def certify(
             else:
                 at_bound += _bound_sentence(name, theta[p], lower[p], upper[p], live, p, shown=(lower[p], upper[p]))
     residual = np.log(fitted) - log_error
-    errors, condition = _standard_errors(J, live, weights, residual, settings, merged)
+    covariance, condition = _covariance(J, live, weights, residual, settings, merged)
+    errors = np.sqrt(np.diag(covariance))
+    natural = _natural_errors(layout, covariance, live)
     weak = []
     for p, name in enumerate(form.parameters):
         dead = not live[p] and name not in layout.pins
@@ -121,7 +124,7 @@ def certify(
     return Certificate(share_at_best=share_at_best, gradient=gradient, condition=condition,
                        gone=tuple(n for n, g in zip(form.coefficients, gone) if g and n not in layout.pins),
                        at_bound=tuple(at_bound), weak=tuple(weak),
-                       standard_errors=dict(zip(form.parameters, errors.tolist(), strict=True)))
+                       standard_errors=dict(zip(form.parameters, natural.tolist(), strict=True)))
 
 
 def _bound_sentence(name: str, value: float, low: float, high: float, live: NDArray[np.bool_], p: int,
@@ -135,23 +138,44 @@ def _bound_sentence(name: str, value: float, low: float, high: float, live: NDAr
     return []
 
 
-def _standard_errors(
+def _covariance(
     J: Floats, live: NDArray[np.bool_], weights: Floats, residual: Floats, settings: FitSettings, merged: Merged | None
 ) -> tuple[Floats, float]:
-    """Linearised standard errors (inf where undefined) and the condition number of the scaled Jacobian."""
-    errors = np.full(J.shape[1], np.inf)
+    """Linearised covariance of centred log coefficients and exponents (inf on the diagonal where undefined), shape
+    (P, P), and the condition number of the scaled Jacobian."""
+    covariance = np.diag(np.full(J.shape[1], np.inf))
     A = J[:, live] * np.sqrt(weights)[:, None]
     freedom = (len(J) if merged is None else merged.rows) - int(live.sum())
     if A.shape[1] == 0:
-        return errors, 1.0
+        return covariance, 1.0
     lengths = np.linalg.norm(A, axis=0)
     _, s, Vt = np.linalg.svd(A / np.where(lengths > 0, lengths, 1.0), full_matrices=False)
     condition = float(s[0] / s[-1]) if s[-1] > 0 else float("inf")
     if freedom > 0 and s[-1] > 0 and np.all(lengths > 0):
-        inverse = (Vt.T / s**2) @ Vt
         within = 0.0 if merged is None else merged.within
-        errors[live] = np.sqrt(np.diag(inverse) * dispersion(residual, weights, freedom, settings, within)) / lengths
-    return errors, condition
+        spread = dispersion(residual, weights, freedom, settings, within)
+        inverse = (Vt.T / s**2) @ Vt * spread / np.outer(lengths, lengths)
+        covariance[np.ix_(live, live)] = inverse
+    return covariance, condition
+
+
+def _natural_errors(layout: Layout, covariance: Floats, live: NDArray[np.bool_]) -> Floats:
+    """Standard errors with coefficients moved from the data's centre to x = 1, shape (P,).
+
+    log c at x = 1 is log c at the centre less the exponents times the centre, so it inherits their errors.
+    """
+    errors = np.sqrt(np.diag(covariance))
+    finite = live & np.isfinite(errors)
+    inner = np.where(np.outer(finite, finite), covariance, 0.0)
+    for j in range(len(layout.form.terms)):
+        if not finite[j]:
+            continue
+        row = np.zeros(layout.size)
+        row[j] = 1.0
+        for e in range(layout.ptr[j], layout.ptr[j + 1]):
+            row[layout.ent_p[e]] -= layout.ent_m[e] * layout.center[layout.ent_k[e]]
+        errors[j] = np.sqrt(row @ inner @ row)
+    return errors
 
 
 def dispersion(

@@ -25,7 +25,7 @@ EXACT = 1e-22
 class FitStatus(Enum):
     """How a fit ended; the value is a sentence for people."""
 
-    CERTAIN = "converged; at least three starts in ten agree on the optimum"
+    CERTAIN = "converged; at least three starts in ten agree on the best optimum found"
     DISPUTED = "converged, but fewer than three starts in ten reached the best optimum: try more starts"
     STUCK = "the best start did not converge: the numbers are the best seen, not an optimum"
 

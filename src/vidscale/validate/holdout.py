@@ -13,8 +13,9 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-#: Fresh starts of a fit that leaves rows out, on top of the full fit's optima.
-FRESH = 6
+#: Starts of a fit that leaves rows out, and how many of them are polished. None is warm: the full fit has seen the rows
+#: to be predicted, and where the others leave a parameter open its value would leak into their predictions.
+FRESH, KEEP = 12, 4
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -113,6 +114,10 @@ def extrapolate(full: FullFits, plan: Plan) -> HeldOut:
     """
     assert plan.train is not None
     runs = full.runs
+    for k, factor in enumerate(runs.form.factors):
+        if np.ptp(runs.x[plan.train, k]) == 0:
+            raise InputError(f"the training side of the split holds {factor} at {runs.x[plan.train, k][0]:g}, so form "
+                             f"{runs.form.name!r} cannot learn its effect; choose a split that varies it")
     distinct = np.count_nonzero(np.bincount(runs.config[plan.train]))
     if distinct < runs.layout.free:
         raise InputError(f"form {runs.form.name!r} has {runs.layout.free} free parameters but the training side of the "
@@ -125,7 +130,7 @@ def extrapolate(full: FullFits, plan: Plan) -> HeldOut:
 def _predict(full: FullFits, weights: Floats) -> Floats:
     """Predictions at all runs by fits to run weights (B, runs); shape (targets, B, runs)."""
     runs = full.runs
-    found = solve_weights(runs, weights, warm=full.optima, fresh=FRESH, keep=3)
+    found = solve_weights(runs, weights, fresh=FRESH, keep=KEEP)
     theta = found.theta.reshape(len(runs.targets), len(weights), -1)
     return _at_runs(runs, theta)
 
