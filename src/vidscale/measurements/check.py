@@ -140,7 +140,9 @@ def sorted_once(raw: RawTable, rows: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     if not repeat.any():
         return rows, 0
     measured = rows[[ERROR, N_EVAL]].to_numpy(dtype=np.float64)
-    same = np.r_[True, ((measured[1:] == measured[:-1]) | np.isnan(measured[1:] + measured[:-1])).all(axis=1)]
+    # A value beside a blank is a disagreement too: which of the two is kept would depend on the order of the rows.
+    unknown = np.isnan(measured)
+    same = np.r_[True, ((measured[1:] == measured[:-1]) | (unknown[1:] & unknown[:-1])).all(axis=1)]
     torn = repeat & ~same
     if torn.any():
         raise InputError(_disagreement(raw, rows, int(np.argmax(torn))))
@@ -150,7 +152,8 @@ def sorted_once(raw: RawTable, rows: pd.DataFrame) -> tuple[pd.DataFrame, int]:
 def _disagreement(raw: RawTable, rows: pd.DataFrame, at: int) -> str:
     first, second = sorted((int(rows.index[at - 1]), int(rows.index[at])))
     what = ERROR if rows.at[first, ERROR] != rows.at[second, ERROR] else N_EVAL
-    seen = (f"{float(rows.at[label, what]):.6g}" for label in (first, second))
+    values = [float(rows.at[label, what]) for label in (first, second)]
+    seen = ("blank" if np.isnan(value) else f"{value:.6g}" for value in values)
     named = [name for name in (SEED, RUN_ID) if name in rows.columns]
     step = (
         f"keep one of them, or give the repeats different values of {' or '.join(named)}"
