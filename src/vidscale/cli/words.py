@@ -18,13 +18,14 @@ def number(text: str, what: str) -> float:
     body = text.strip()
     scale = _SCALES.get(body[-1:], 1.0)
     try:
-        value = float(body[:-1] if body[-1:] in _SCALES else body)
+        value = float(body[:-1].strip() if body[-1:] in _SCALES else body)
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
         raise InputError(f"{what}: {text!r} is no number; write one such as 7.5e9, 7.5B or 250k")
     # 2.8 * 1e9 is not 2.8e9 to the last bit; the text is.
-    return float(f"{body[:-1]}e{round(math.log10(scale))}") if scale > 1 and _simple(body[:-1]) else value * scale
+    digits = body[:-1].strip()
+    return float(f"{digits}e{round(math.log10(scale))}") if scale > 1 and _simple(digits) else value * scale
 
 
 def _simple(text: str) -> bool:

@@ -44,7 +44,7 @@ ADD_INTERACT_S = Posynomial(
     factors=FACTORS_AND_DATA,
     terms=_DECAYS + _interactions(shared=True) + _DATA,
     source=_PAPER,
-    note="our reading: the notes give only the name; one interaction exponent b is shared by all factors",
+    note="our reading of a form we know only by name: one interaction exponent b is shared by all factors",
 )
 ADD_INTERACT = Posynomial(
     name="add-interact",

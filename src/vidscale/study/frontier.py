@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vidscale.cost import CostModel
+from vidscale.cost import CostModel, PaperCost
 from vidscale.errors import InputError
 from vidscale.frontier import (
     Continuum,
@@ -277,6 +277,10 @@ def _continuous(found: Continuum, i: int, b: int) -> ContinuousOptimum | None:
 
 def _notes(model: Model, convex: bool, predictor: str, cost_model: CostModel) -> tuple[str, ...]:
     said = []
+    if isinstance(cost_model, PaperCost):
+        said.append(f"the cost counts a vision encoder of {cost_model.encoder_params / 1e6:.4g}M parameters and "
+                    f"{cost_model.encoder_tokens:g} tokens a frame (--encoder-params, --encoder-tokens change it); "
+                    "attention, decoding and the projector are not counted")
     if model.synthetic:
         said.append(f"{model.table} is synthetic: these numbers show the method, not video models")
     if not convex:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import spearmanr
 
 from vidscale.cost import PaperCost
 from vidscale.errors import InputError
@@ -313,6 +314,14 @@ def _notes(
     report: FrontierReport,
 ) -> tuple[str, ...]:
     notes = list(table.notes)
+    known = np.isfinite(obs.error[:, -1])
+    columns = [obs.x[known, k] for k in range(obs.x.shape[1])]
+    varied = known.any() and np.ptp(obs.error[known, -1]) > 0 and all(np.ptp(column) > 0 for column in columns)
+    ranks = [spearmanr(column, obs.error[known, -1]).statistic for column in columns] if varied else [0.0]
+    rising = [bool(rank > 0.2) for rank in ranks]
+    if all(rising) and len(rising) > 1:
+        notes.append(f"the error rises with {', '.join(obs.factors)}: if the column holds scores, declare "
+                     "--metric score")
     if len(table.tasks) > 1 and obs.targets[0] in table.tasks:
         notes.append(f"no average: no run has all {len(table.tasks)} tasks (rows of one run share seed and run_id)")
     notes += [f"{name} coincides with {twin} here" for name, twin in comparison.same.items()]
