@@ -317,7 +317,7 @@ def _notes(
     known = np.isfinite(obs.error[:, -1])
     columns = [obs.x[known, k] for k in range(obs.x.shape[1])]
     varied = known.any() and np.ptp(obs.error[known, -1]) > 0 and all(np.ptp(column) > 0 for column in columns)
-    ranks = [spearmanr(column, obs.error[known, -1]).statistic for column in columns] if varied else [0.0]
+    ranks = [float(np.asarray(spearmanr(column, obs.error[known, -1]))[0]) for column in columns] if varied else [0.0]
     rising = [bool(rank > 0.2) for rank in ranks]
     if all(rising) and len(rising) > 1:
         notes.append(f"the error rises with {', '.join(obs.factors)}: if the column holds scores, declare "
