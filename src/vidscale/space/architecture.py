@@ -1,0 +1,170 @@
+"""The shapes of a video VLM's parts: all that its cost depends on.
+
+Symbols in comments: L layers, D hidden size, F MLP size, H heads, K key-value heads, h head size, V vocabulary, p patch.
+A shape may hold fractions: a language model of a size that nobody has released is interpolated between ones that exist.
+"""
+
+from dataclasses import dataclass
+
+from vidscale.errors import InputError
+
+
+def _positive(shape: object, *names: str) -> None:
+    for name in names:
+        value = getattr(shape, name)
+        if not 0 < value < float("inf"):
+            raise InputError(f"{type(shape).__name__} {getattr(shape, 'name', '')!r}: {name} is {value!r}; allowed is "
+                             "a positive finite number")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LanguageModel:
+    """A decoder-only transformer with grouped-query attention and a gated MLP (Llama, Qwen2, InternLM2, ...).
+
+    Attributes:
+        name: as published, such as "llama-3.1-8b".
+        layers, hidden, heads, kv_heads, head_dim, mlp, vocabulary: L, D, H, K, h, F, V.
+        gated_mlp: three MLP matrices instead of two.
+        tied: the output head shares the input embedding's weights.
+        attention_bias: the query, key and value projections carry a bias (Qwen2).
+        interpolated: sizes may hold fractions, see `vidscale.space.ladder`.
+
+    Raises:
+        InputError: a size is not positive, or heads is no multiple of kv_heads.
+    """
+
+    name: str
+    layers: float
+    hidden: float
+    heads: float
+    kv_heads: float
+    head_dim: float
+    mlp: float
+    vocabulary: float
+    gated_mlp: bool = True
+    tied: bool = False
+    attention_bias: bool = False
+    interpolated: bool = False
+
+    def __post_init__(self) -> None:
+        _positive(self, "layers", "hidden", "heads", "kv_heads", "head_dim", "mlp", "vocabulary")
+        if not self.interpolated and self.heads % self.kv_heads:
+            raise InputError(f"language model {self.name!r}: {self.heads:g} heads do not divide into "
+                             f"{self.kv_heads:g} key-value heads; heads must be a multiple of kv_heads")
+
+    @property
+    def layer_weights(self) -> float:
+        """Weights of one layer's matrices: 2DHh + 2DKh + 3DF."""
+        attention = 2 * self.hidden * self.head_dim * (self.heads + self.kv_heads)
+        return attention + (3 if self.gated_mlp else 2) * self.hidden * self.mlp
+
+    @property
+    def layer_params(self) -> float:
+        """Parameters of one layer: matrices, two norms, biases where there are any."""
+        bias = (self.heads + 2 * self.kv_heads) * self.head_dim if self.attention_bias else 0
+        return self.layer_weights + 2 * self.hidden + bias
+
+    @property
+    def params(self) -> float:
+        """All parameters; a tied head is counted once."""
+        embeddings = self.vocabulary * self.hidden * (1 if self.tied else 2)
+        return self.layers * self.layer_params + self.hidden + embeddings
+
+    @property
+    def scaling_params(self) -> float:
+        """x_N as the paper counts it: all parameters less the input embeddings (0.973, 2.819, 7.505 B for Llama 3)."""
+        return self.params - self.vocabulary * self.hidden
+
+    @property
+    def kv_values_per_token(self) -> float:
+        """Numbers that one token adds to the key-value cache: 2LKh."""
+        return 2 * self.layers * self.kv_heads * self.head_dim
+
+
+@dataclass(frozen=True, kw_only=True)
+class VisionTower:
+    """A vision transformer.
+
+    Attributes:
+        name: as published.
+        layers, hidden, heads, head_dim, mlp: L, D, H, h, F.
+        patch: side of a patch in pixels; temporal_patch: frames that one patch spans.
+        image: side in pixels of the square that every frame is resized to; None where the resolution is dynamic.
+        class_tokens: tokens beside the patches (InternViT has one).
+        gated_mlp: three MLP matrices instead of two.
+        window: side of an attention window in patches; None where every layer attends within the whole image.
+        full_attention_layers: layers that attend within the whole image although window is set.
+        skipped_layers: layers that exist but are not run (LLaVA takes the features before the last one).
+    """
+
+    name: str
+    layers: int
+    hidden: int
+    heads: int
+    head_dim: int
+    mlp: int
+    patch: int
+    temporal_patch: int = 1
+    image: int | None = None
+    class_tokens: int = 0
+    gated_mlp: bool = False
+    window: int | None = None
+    full_attention_layers: tuple[int, ...] = ()
+    skipped_layers: int = 0
+
+    def __post_init__(self) -> None:
+        _positive(self, "layers", "hidden", "heads", "head_dim", "mlp", "patch", "temporal_patch")
+        if self.heads * self.head_dim != self.hidden:
+            raise InputError(f"vision tower {self.name!r}: {self.heads} heads of {self.head_dim} do not make up hidden "
+                             f"size {self.hidden}; heads must divide it")
+        if not 0 <= self.skipped_layers < self.layers:
+            raise InputError(f"vision tower {self.name!r}: {self.skipped_layers} of {self.layers} layers skipped; at "
+                             "least one must run")
+
+    @property
+    def run_layers(self) -> int:
+        return self.layers - self.skipped_layers
+
+    @property
+    def grid(self) -> int:
+        """Patches along a side of the fixed square image; raises InputError where the resolution is dynamic."""
+        if self.image is None:
+            raise InputError(f"vision tower {self.name!r} has no fixed image size; give a resolution")
+        return self.image // self.patch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Projector:
+    """What carries visual features to the language model.
+
+    Attributes:
+        kind: "mlp" (LLaVA: two layers on every patch, pooling to k×k after it), "merger" (Qwen: merge×merge patches
+            side by side, then two layers), "pixel-shuffle" (InternVL: the same after dropping the class token, with
+            hidden size D in the middle).
+        merge: patches merged along each side; 1 for "mlp".
+        pooled: tokens per frame may be pooled to any k×k after the projector.
+    """
+
+    kind: str
+    merge: int = 1
+    pooled: bool = False
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("mlp", "merger", "pixel-shuffle"):
+            raise InputError(f"projector kind is {self.kind!r}; allowed are mlp, merger, pixel-shuffle")
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoVLM:
+    """A video VLM: a vision tower, a projector and a language model.
+
+    Attributes:
+        name: as published.
+        family: whose rules turn a video into frames and tokens: "llava", "qwen2-vl", "qwen2.5-vl", "internvl".
+    """
+
+    name: str
+    family: str
+    tower: VisionTower
+    projector: Projector
+    lm: LanguageModel
