@@ -1,6 +1,6 @@
 """The shapes of a video VLM's parts: all that its cost depends on.
 
-Symbols in comments: L layers, D hidden size, F MLP size, H heads, K key-value heads, h head size, V vocabulary, p patch.
+Symbols in comments: L layers, D hidden size, F MLP size, H heads, K key-value heads, h head size, V vocabulary.
 A shape may hold fractions: a language model of a size that nobody has released is interpolated between ones that exist.
 """
 
