@@ -1,5 +1,14 @@
-"""What can be chosen: scaling factors and the lattices a search runs over."""
+"""What can be chosen: scaling factors, the lattices a search runs over, and the shapes of models that stand behind."""
 
+from vidscale.space.architecture import LanguageModel, Projector, VideoVLM, VisionTower
+from vidscale.space.catalogue import (
+    LANGUAGE_MODELS,
+    VIDEO_VLMS,
+    VISION_TOWERS,
+    language_model,
+    video_vlm,
+    vision_tower,
+)
 from vidscale.space.factors import (
     DATA_SIZE,
     FACTORS,
@@ -25,15 +34,25 @@ __all__ = [
     "FACTORS",
     "FACTORS_AND_DATA",
     "FRAMES",
+    "LANGUAGE_MODELS",
     "LLAMA_SIZES",
     "LM_PARAMS",
     "SUFFIXES",
     "SYMBOLS",
     "TOKENS_PER_FRAME",
+    "VIDEO_VLMS",
+    "VISION_TOWERS",
+    "LanguageModel",
     "Lattice",
+    "Projector",
     "ScalingFactors",
+    "VideoVLM",
+    "VisionTower",
     "dense_lattice",
     "deployable_lattice",
+    "language_model",
     "measured_lattice",
     "published_lattice",
+    "video_vlm",
+    "vision_tower",
 ]

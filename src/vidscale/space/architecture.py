@@ -27,6 +27,7 @@ class LanguageModel:
         gated_mlp: three MLP matrices instead of two.
         tied: the output head shares the input embedding's weights.
         attention_bias: the query, key and value projections carry a bias (Qwen2).
+        qk_norm: queries and keys are normalised head by head (Qwen3).
         interpolated: sizes may hold fractions, see `vidscale.space.ladder`.
 
     Raises:
@@ -44,6 +45,7 @@ class LanguageModel:
     gated_mlp: bool = True
     tied: bool = False
     attention_bias: bool = False
+    qk_norm: bool = False
     interpolated: bool = False
 
     def __post_init__(self) -> None:
@@ -62,7 +64,7 @@ class LanguageModel:
     def layer_params(self) -> float:
         """Parameters of one layer: matrices, two norms, biases where there are any."""
         bias = (self.heads + 2 * self.kv_heads) * self.head_dim if self.attention_bias else 0
-        return self.layer_weights + 2 * self.hidden + bias
+        return self.layer_weights + 2 * self.hidden + bias + (2 * self.head_dim if self.qk_norm else 0)
 
     @property
     def params(self) -> float:
@@ -94,7 +96,12 @@ class VisionTower:
         gated_mlp: three MLP matrices instead of two.
         window: side of an attention window in patches; None where every layer attends within the whole image.
         full_attention_layers: layers that attend within the whole image although window is set.
-        skipped_layers: layers that exist but are not run (LLaVA takes the features before the last one).
+        skipped_layers: layers that exist but need not run (LLaVA takes the features before the last one).
+        norm: "layer_norm" or "rms_norm".
+        rotary: positions are rotated into queries and keys; False where they are learned and added to the patches.
+        fused_qkv: queries, keys and values come from one matrix; the same FLOPs, fewer operations.
+        layer_scale: each branch is scaled by a learned vector before it is added (InternViT).
+        final_norm: a norm after the last layer (SigLIP, CLIP); pre_norm: one before the first (CLIP).
     """
 
     name: str
@@ -111,6 +118,12 @@ class VisionTower:
     window: int | None = None
     full_attention_layers: tuple[int, ...] = ()
     skipped_layers: int = 0
+    norm: str = "layer_norm"
+    rotary: bool = False
+    fused_qkv: bool = False
+    layer_scale: bool = False
+    final_norm: bool = False
+    pre_norm: bool = False
 
     def __post_init__(self) -> None:
         _positive(self, "layers", "hidden", "heads", "head_dim", "mlp", "patch", "temporal_patch")
@@ -123,6 +136,7 @@ class VisionTower:
 
     @property
     def run_layers(self) -> int:
+        """Layers that run."""
         return self.layers - self.skipped_layers
 
     @property
@@ -131,6 +145,35 @@ class VisionTower:
         if self.image is None:
             raise InputError(f"vision tower {self.name!r} has no fixed image size; give a resolution")
         return self.image // self.patch
+
+    @property
+    def patch_values(self) -> int:
+        """Numbers in one patch of pixels: 3 colours × p² × t_p."""
+        return 3 * self.patch**2 * self.temporal_patch
+
+    @property
+    def layer_params(self) -> int:
+        """Parameters of one layer, biases and norms included."""
+        up = 2 if self.gated_mlp else 1
+        matrices = 4 * self.hidden**2 + (up + 1) * self.hidden * self.mlp
+        biases = 5 * self.hidden + up * self.mlp
+        return matrices + biases + 2 * self.norm_params + (2 * self.hidden if self.layer_scale else 0)
+
+    @property
+    def norm_params(self) -> int:
+        """Parameters of one norm: a weight, and a bias in a layer norm."""
+        return self.hidden * (1 if self.norm == "rms_norm" else 2)
+
+    @property
+    def params(self) -> int:
+        """All parameters, skipped layers included, without the pooling head that no video VLM uses.
+
+        413.0 million for SigLIP-so400m; the paper's 430 million counts that head.
+        """
+        positions = 0 if self.image is None else self.hidden * (self.grid**2 + self.class_tokens)
+        patches = self.patch_values * self.hidden + (0 if self.rotary or self.pre_norm else self.hidden)
+        norms = self.norm_params * (self.final_norm + self.pre_norm)
+        return self.layers * self.layer_params + patches + positions + self.hidden * self.class_tokens + norms
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,14 +185,21 @@ class Projector:
             side by side, then two layers), "pixel-shuffle" (InternVL: the same after dropping the class token, with
             hidden size D in the middle).
         merge: patches merged along each side; 1 for "mlp".
-        pooled: tokens per frame may be pooled to any k×k after the projector.
+        pooled: tokens per frame may be pooled to any k×k, after the projector.
+        pools_first: the pooling comes before the projector (LLaVA-NeXT-Video).
+        class_token: the tower's class tokens go through the projector and to the language model (Video-LLaVA).
+        features: layers of the tower whose features are put side by side as the projector's input.
     """
 
     kind: str
     merge: int = 1
     pooled: bool = False
+    pools_first: bool = False
+    class_token: bool = False
+    features: int = 1
 
     def __post_init__(self) -> None:
+        _positive(self, "merge", "features")
         if self.kind not in ("mlp", "merger", "pixel-shuffle"):
             raise InputError(f"projector kind is {self.kind!r}; allowed are mlp, merger, pixel-shuffle")
 
@@ -168,3 +218,22 @@ class VideoVLM:
     tower: VisionTower
     projector: Projector
     lm: LanguageModel
+
+    @property
+    def projector_inputs(self) -> float:
+        """Size of what the projector's first matrix reads for one token."""
+        return self.tower.hidden * self.projector.merge**2 * self.projector.features
+
+    @property
+    def projector_params(self) -> float:
+        """Parameters of the projector, biases and norm included."""
+        inputs, outputs = self.projector_inputs, self.lm.hidden
+        if self.projector.kind == "merger":
+            return inputs * (inputs + 1) + outputs * (inputs + 1) + self.tower.norm_params
+        norm = 2 * inputs if self.projector.kind == "pixel-shuffle" else 0
+        return norm + outputs * (inputs + 1) + outputs * (outputs + 1)
+
+    @property
+    def params(self) -> float:
+        """All parameters: tower, projector, language model."""
+        return self.tower.params + self.projector_params + self.lm.params
