@@ -50,8 +50,15 @@ def pool_to_grid(features: "torch.Tensor", k: int, method: str = "average") -> "
         raise InputError(f"pooling method is {method!r}; allowed are {', '.join(METHODS)}")
     if k == grid:
         return features
-    weights = torch.as_tensor(pooling_matrix(grid, k, method), device=features.device).to(features.dtype)
-    return weights @ features
+    return _on_device(grid, k, method, features.device, features.dtype) @ features
+
+
+@lru_cache(maxsize=256)
+def _on_device(grid: int, k: int, method: str, device: "torch.device", dtype: "torch.dtype") -> "torch.Tensor":
+    """The pooling matrix as a tensor, sent to the device once: a recorded step must not copy from the host."""
+    import torch
+
+    return torch.tensor(pooling_matrix(grid, k, method), device=device, dtype=dtype)
 
 
 @lru_cache(maxsize=256)
