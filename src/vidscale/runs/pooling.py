@@ -39,7 +39,6 @@ def pool_to_grid(features: "torch.Tensor", k: int, method: str = "average") -> "
     Raises:
         InputError: the patches do not form a square, k is not in 1 … G, or the method is unknown.
     """
-    import torch
 
     grid = math.isqrt(features.shape[-2])
     if grid * grid != features.shape[-2]:
