@@ -5,6 +5,7 @@ what each takes on a given GPU. Sizes that vary from one configuration to the ne
 million configurations cost one walk over some dozens of operations.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,3 +90,18 @@ class Pointwise:
 
 
 Operation = MatMul | Attention | Pointwise
+
+
+def matmul_flops(operations: Iterable[Operation]) -> Floats:
+    """FLOPs of the matrix products together, shape (rows,); products of the same rows cost one pass over the array."""
+    weights: dict[int, tuple[Floats, float]] = {}
+    for operation in operations:
+        if isinstance(operation, MatMul):
+            rows, so_far = weights.get(id(operation.rows), (operation.rows, 0.0))
+            weights[id(rows)] = rows, so_far + operation.count * operation.inputs * operation.outputs
+    return sum((2.0 * weight * rows for rows, weight in weights.values()), start=np.zeros(()))
+
+
+def attention_flops(operations: Iterable[Operation]) -> Floats:
+    """FLOPs of attention together, shape (rows,)."""
+    return sum((operation.flops for operation in operations if isinstance(operation, Attention)), start=np.zeros(()))

@@ -20,6 +20,7 @@ from vidscale.space.factors import (
     TOKENS_PER_FRAME,
     ScalingFactors,
 )
+from vidscale.space.ladder import LADDERS, Ladder, ladder
 from vidscale.space.lattice import (
     LLAMA_SIZES,
     Lattice,
@@ -34,6 +35,7 @@ __all__ = [
     "FACTORS",
     "FACTORS_AND_DATA",
     "FRAMES",
+    "LADDERS",
     "LANGUAGE_MODELS",
     "LLAMA_SIZES",
     "LM_PARAMS",
@@ -42,6 +44,7 @@ __all__ = [
     "TOKENS_PER_FRAME",
     "VIDEO_VLMS",
     "VISION_TOWERS",
+    "Ladder",
     "LanguageModel",
     "Lattice",
     "Projector",
@@ -50,6 +53,7 @@ __all__ = [
     "VisionTower",
     "dense_lattice",
     "deployable_lattice",
+    "ladder",
     "language_model",
     "measured_lattice",
     "published_lattice",

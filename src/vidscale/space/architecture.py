@@ -25,7 +25,8 @@ class LanguageModel:
         name: as published, such as "llama-3.1-8b".
         layers, hidden, heads, kv_heads, head_dim, mlp, vocabulary: L, D, H, K, h, F, V.
         gated_mlp: three MLP matrices instead of two.
-        tied: the output head shares the input embedding's weights.
+        tied: the output head shares the input embedding's weights; a fraction for a shape interpolated between a
+            model where it does and one where it does not.
         attention_bias: the query, key and value projections carry a bias (Qwen2).
         qk_norm: queries and keys are normalised head by head (Qwen3).
         interpolated: sizes may hold fractions, see `vidscale.space.ladder`.
@@ -43,13 +44,16 @@ class LanguageModel:
     mlp: float
     vocabulary: float
     gated_mlp: bool = True
-    tied: bool = False
+    tied: float = False
     attention_bias: bool = False
     qk_norm: bool = False
     interpolated: bool = False
 
     def __post_init__(self) -> None:
         _positive(self, "layers", "hidden", "heads", "kv_heads", "head_dim", "mlp", "vocabulary")
+        if not 0 <= self.tied <= 1:
+            raise InputError(f"language model {self.name!r}: tied is {self.tied!r}; allowed are True, False and, where "
+                             "interpolated, fractions between")
         if not self.interpolated and self.heads % self.kv_heads:
             raise InputError(f"language model {self.name!r}: {self.heads:g} heads do not divide into "
                              f"{self.kv_heads:g} key-value heads; heads must be a multiple of kv_heads")
@@ -69,7 +73,7 @@ class LanguageModel:
     @property
     def params(self) -> float:
         """All parameters; a tied head is counted once."""
-        embeddings = self.vocabulary * self.hidden * (1 if self.tied else 2)
+        embeddings = self.vocabulary * self.hidden * (2 - self.tied)
         return self.layers * self.layer_params + self.hidden + embeddings
 
     @property
