@@ -14,8 +14,9 @@
     [runs]
     star-N1000000000-T4-V196-n250000-s0 = { sweep = "star", seed = 0, lm_params = 1e9, frames = 4, ... }
 
-The recipe's path is relative to the plan. Lines of runs may be removed, added and moved. The name of a run follows from its line, and so do its costs, which
-may be left out; what a line says otherwise is refused, so no edit can go half way.
+The recipe's path is relative to the plan. Lines of runs may be removed, added and moved. The name of a run follows
+from its line, and so do its costs, which may be left out; what a line says otherwise is refused, so no edit can go
+half way.
 """
 
 import json

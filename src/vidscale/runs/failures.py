@@ -15,6 +15,7 @@ class FailureReason(StrEnum):
     NAN_LOSS = "nan-loss"
     DISK_FULL = "disk-full"
     INTERRUPTED = "interrupted"
+    KILLED = "killed"
     ERROR = "error"
 
 
