@@ -1,0 +1,1 @@
+"""Measuring a GPU: reference models with random weights, timed as CUDA graphs. Needs torch."""
