@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from vidscale.cli import files
+from vidscale.cli.collect import collect
 from vidscale.cli.compare import compare
 from vidscale.cli.cost import cost
 from vidscale.cli.datasets import datasets
@@ -22,12 +23,17 @@ from vidscale.cli.forms import forms
 from vidscale.cli.frontier import frontier
 from vidscale.cli.options import command
 from vidscale.cli.predict import predict
+from vidscale.cli.retry import retry
+from vidscale.cli.status import status
 from vidscale.cli.study import study
+from vidscale.cli.sweep import sweep
 from vidscale.cli.template import template
+from vidscale.cli.tokens import tokens
 from vidscale.errors import InputError
 
 VERBS: tuple[Callable[..., None], ...] = (
-    study, fit, compare, predict, frontier, elasticity, cost, forms, datasets, template
+    study, fit, compare, predict, frontier, elasticity, cost, tokens, forms, datasets, template,
+    sweep, status, retry, collect
 )
 
 #: Set to see the traceback of an internal error.

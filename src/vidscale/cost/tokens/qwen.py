@@ -252,6 +252,9 @@ def _notes(video: Video, s: QwenSettings, found: VisualTokens) -> list[str]:
         notes.append(f"transformers 5.23.0, which leaves cap_pixels_per_frame unset, gives {tokens:,} visual tokens"
                      if s.cap_pixels_per_frame else
                      f"with cap_pixels_per_frame, as in Qwen's own loader, it is {tokens:,} visual tokens")
+    if not s.own.whole_video and s.min_pixels is None and s.max_pixels is None:
+        notes.append("pixel limits are the processor's own; a checkpoint may bring others, which then hold (released "
+                     "Qwen2-VL and Qwen2.5-VL: min_pixels 3136, max_pixels 12845056)")
     if s.own.whole_video:
         notes.append("special tokens are a start and an end mark for each pair of frames; the timestamp before each is "
                      "text and not counted")

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from vidscale.errors import InputError
 
+#: Frames of a file that are believed: four days at 30 per second.
+MOST_FRAMES = 10**7
+
 
 @dataclass(frozen=True, kw_only=True)
 class Video:
@@ -16,7 +19,7 @@ class Video:
         width, height: of a frame, in pixels.
 
     Raises:
-        InputError: a number is not positive and finite, or a side is no whole number.
+        InputError: a number is not positive and finite, a side is no whole number, or there are too many frames.
     """
 
     duration_s: float
@@ -31,6 +34,9 @@ class Video:
                 raise InputError(f"{name} is {value!r}; allowed is a positive finite number")
         if self.width != int(self.width) or self.height != int(self.height):
             raise InputError(f"a frame is {self.width} x {self.height}; both sides must be whole numbers of pixels")
+        if self.duration_s * self.fps > MOST_FRAMES:
+            raise InputError(f"{self.duration_s:g} s at {self.fps:g} frames per second are {self.duration_s * self.fps:g} "
+                             f"frames; allowed are at most {MOST_FRAMES:,}; cut the video into parts")
 
     @property
     def total_frames(self) -> int:
