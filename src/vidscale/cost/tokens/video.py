@@ -34,9 +34,10 @@ class Video:
                 raise InputError(f"{name} is {value!r}; allowed is a positive finite number")
         if self.width != int(self.width) or self.height != int(self.height):
             raise InputError(f"a frame is {self.width} x {self.height}; both sides must be whole numbers of pixels")
-        if self.duration_s * self.fps > MOST_FRAMES:
-            raise InputError(f"{self.duration_s:g} s at {self.fps:g} frames per second are {self.duration_s * self.fps:g} "
-                             f"frames; allowed are at most {MOST_FRAMES:,}; cut the video into parts")
+        frames = self.duration_s * self.fps
+        if frames > MOST_FRAMES:
+            raise InputError(f"{self.duration_s:g} s at {self.fps:g} frames per second are {frames:g} frames; allowed "
+                             f"are at most {MOST_FRAMES:,}; cut the video into parts")
 
     @property
     def total_frames(self) -> int:
