@@ -154,7 +154,8 @@ def _mover_masks(scene: Scene, frames: Tensor) -> list[Tensor]:
 
 def _grow(cells: Tensor, by: int) -> Tensor:
     """Each value of a grid as by×by pixels, shape (..., rows·by, columns·by)."""
-    return cells.repeat_interleave(by, dim=-1).repeat_interleave(by, dim=-2)
+    lead, (rows, columns) = cells.shape[:-2], cells.shape[-2:]
+    return cells[..., :, None, :, None].expand(*lead, rows, by, columns, by).reshape(*lead, rows * by, columns * by)
 
 
 def _blocks(bitmaps: Tensor, side: int) -> Tensor:

@@ -1,0 +1,53 @@
+"""The moving-shapes study as run on one H200: every setting, fixed before the sweep starts.
+
+A variant calls `shapes_h200()` and replaces fields (`dataclasses.replace`); `shapes_tiny()` is the same study at a size
+for a CPU and a minute.
+"""
+
+from dataclasses import replace
+
+from vidscale.runs.shapes.config import LADDER, IsoFlop, Repeats, Star, Study, Training
+from vidscale.runs.shapes.model import LmShape, TowerShape
+
+
+def shapes_h200() -> Study:
+    """The study: 7 language models (0.1M to 25M), 6 frame counts, 6 token counts, 4 data sizes."""
+    return Study(
+        name="shapes-h200",
+        tower=TowerShape(layers=4, hidden=128, mlp=512),
+        ladder=LADDER,
+        frames=(1, 2, 4, 8, 16, 32),
+        tokens=(1, 4, 9, 16, 36, 64),
+        tower_training=Training(examples=1_000_000, batch=512, learning_rate=1e-3),
+        base_training=Training(examples=150_000, batch=128, learning_rate=1e-3, reference_hidden=256),
+        finetuning=Training(examples=None, batch=128, learning_rate=1e-3, reference_hidden=256),
+        base_mix=((16, 16), (32, 4), (8, 36), (32, 16), (4, 64), (16, 1), (8, 9), (2, 16), (16, 36), (1, 64)),
+        eval_clips=4096,
+        data_seed=20,
+        star=Star(centre=("4.7M", 16, 16), data_sizes=(25_000, 50_000, 100_000, 200_000)),
+        isoflop=IsoFlop(budgets=(4e8, 1.2e9, 3.6e9, 1.08e10), tolerance=0.13, data_size=200_000),
+        repeats=Repeats(configurations=(("4.7M", 16, 16), ("0.8M", 16, 16), ("4.7M", 4, 16), ("4.7M", 16, 1)),
+                        data_sizes=(50_000, 200_000), seeds=(1, 2)),
+    )
+
+
+def shapes_tiny() -> Study:
+    """The same study in miniature; what it measures means nothing, that it runs does."""
+    full = shapes_h200()
+    small = Training(examples=64, batch=16, learning_rate=2e-3)
+    return replace(
+        full,
+        name="shapes-tiny",
+        tower=TowerShape(layers=1, hidden=32, mlp=64),
+        ladder=(LmShape(name="8k", layers=1, hidden=32, mlp=64), LmShape(name="25k", layers=2, hidden=32, mlp=96)),
+        frames=(1, 2, 4),
+        tokens=(1, 4),
+        tower_training=small,
+        base_training=small,
+        finetuning=replace(small, examples=None),
+        base_mix=((2, 4), (4, 1)),
+        eval_clips=32,
+        star=Star(centre=("8k", 2, 4), data_sizes=(16, 32)),
+        isoflop=IsoFlop(budgets=(1e7,), tolerance=0.5, data_size=32),
+        repeats=Repeats(configurations=(("8k", 2, 4),), data_sizes=(32,), seeds=(1,)),
+    )

@@ -1,0 +1,358 @@
+"""The study's three stages and its evaluation: tower on dense labels, base on generic questions, finetuning on n clips.
+
+A step starts from the numbers of its clips: scenes, frames, features and questions are made on the device, so the host
+only counts. No step waits for the device, which lets a whole step be recorded once as a CUDA graph and replayed.
+"""
+
+import hashlib
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vidscale.runs.failures import NanLossError
+from vidscale.runs.shapes.config import Study, Training
+from vidscale.runs.shapes.draws import Draws, mix_int
+from vidscale.runs.shapes.model import DenseHeads, LmShape, Tower, VideoLm
+from vidscale.runs.shapes.questions import SLOTS, TASKS, Questions, evaluated_questions, generic_questions
+from vidscale.runs.shapes.render import IGNORED, LABELS, patch_labels, patches, render, sampled_frames
+from vidscale.runs.shapes.scene import FRAMES, Scene, draw_scenes
+
+#: Streams of clips; no clip is in two of them. Every seed of a run has its own part of FINETUNE.
+TOWER, BASE, FINETUNE, EVALUATE = 0, 1, 2, 3
+SEED_STRIDE = 10**9
+
+#: How a step runs on a GPU: operation by operation, replayed as a CUDA graph, or compiled.
+MODES: tuple[str, ...] = ("eager", "recorded", "compiled")
+_EAGER_STEPS = 3
+_LOOK_EVERY = 100
+
+Weights = dict[str, Tensor]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """What a stage did.
+
+    Attributes:
+        steps: optimiser steps.
+        seconds: wall time, the first step's preparations included.
+        step_seconds: wall time of a step, the first few left out.
+        losses: mean loss of each tenth of the steps.
+        mode: how its steps ran.
+    """
+
+    steps: int
+    seconds: float
+    step_seconds: float
+    losses: tuple[float, ...]
+    mode: str
+
+
+def arithmetic(device: torch.device) -> AbstractContextManager[object]:
+    """16-bit products on a GPU; 32-bit everything on a CPU. No cache of cast weights: a recorded step must cast."""
+    if device.type == "cuda":
+        return torch.autocast("cuda", torch.bfloat16, cache_enabled=False)
+    return nullcontext()
+
+
+def clips(study: Study, stream: int, first: int | Tensor, count: int, device: torch.device) -> tuple[Scene, Draws]:
+    """Clips number first … first+count-1 of a stream."""
+    indices = torch.arange(count, device=device) + first
+    draws = Draws.of(indices, seed=study.data_seed, stream=stream)
+    return draw_scenes(draws), draws
+
+
+def features(tower: Tower, scene: Scene, frames: int) -> Tensor:
+    """The frozen tower's features of the sampled frames, shape (clips, frames, 64, hidden)."""
+    with torch.no_grad(), arithmetic(scene.tiles.device):
+        return tower(patches(render(scene, sampled_frames(frames, scene.tiles.device))))
+
+
+class _Steps:
+    """Optimiser steps of one training: each from the number of its first example."""
+
+    def __init__(self, parameters: list[nn.Parameter], training: Training, hidden: int, steps: int,
+                 device: torch.device) -> None:
+        self.training, self.steps, self.device = training, steps, device
+        self.peak = training.rate(hidden)
+        on_gpu = device.type == "cuda"
+        # A tensor, so that a recorded step reads the rate of the day.
+        self.rate: Tensor = torch.tensor(0.0, device=device)
+        decayed = [p for p in parameters if p.ndim > 1]
+        others = [p for p in parameters if p.ndim <= 1]
+        groups = [{"params": decayed, "weight_decay": training.weight_decay}, {"params": others, "weight_decay": 0.0}]
+        self.parameters = parameters
+        self.optimiser = torch.optim.AdamW([group for group in groups if group["params"]], lr=self.rate,
+                                           betas=(0.9, 0.98), capturable=on_gpu, fused=on_gpu)
+
+    def set_rate(self, step: int) -> None:
+        warm = max(1, round(self.training.warm_up * self.steps))
+        falling = 0.5 + 0.5 * math.cos(math.pi * min(1.0, max(0.0, (step - warm) / max(1, self.steps - warm))))
+        rise = min(1.0, (step + 1) / warm)
+        self.rate.fill_(self.peak * rise * (self.training.final_rate + (1 - self.training.final_rate) * falling))
+
+    def step(self, losses: Iterator[Tensor]) -> Tensor:
+        """One step on the mean of these parts' losses; returns their sum over parts already weighted."""
+        self.optimiser.zero_grad(set_to_none=True)
+        total = torch.zeros((), device=self.device)
+        for loss in losses:
+            loss.backward()
+            total = total + loss.detach()
+        nn.utils.clip_grad_norm_(self.parameters, self.training.max_gradient_norm)
+        self.optimiser.step()
+        return total
+
+
+def _run(steps: _Steps, loss_parts: Callable[[Tensor, int], Iterator[Tensor]], first: int, mode: str) -> Trained:
+    """All steps of a training.
+
+    Args:
+        steps: the optimiser.
+        loss_parts: from the number of the step's first example (a tensor) and the step, its losses part by part.
+        first: number of the first example of all.
+        mode: one of MODES; anything but "recorded" is the caller's business.
+    """
+    at = torch.zeros((), dtype=torch.int64, device=steps.device)
+    losses = torch.zeros(steps.steps, device=steps.device)
+    graph, replayed = None, torch.zeros((), device=steps.device)
+    began = marked = time.perf_counter()
+    for step in range(steps.steps):
+        at.fill_(first + step * steps.training.batch)
+        steps.set_rate(step)
+        if graph is not None:
+            graph.replay()
+            losses[step] = replayed
+        elif mode == "recorded" and step == _EAGER_STEPS:
+            torch.cuda.synchronize()
+            graph = torch.cuda.CUDAGraph()
+            steps.optimiser.zero_grad(set_to_none=True)
+            with torch.cuda.graph(graph):
+                replayed = steps.step(loss_parts(at, step))
+            graph.replay()  # recording a step does not run it
+            losses[step] = replayed
+        elif mode == "recorded":
+            losses[step] = _aside(lambda step=step: steps.step(loss_parts(at, step)))
+        else:
+            losses[step] = steps.step(loss_parts(at, step))
+        if step == min(_EAGER_STEPS, steps.steps - 1) or step % _LOOK_EVERY == 0:
+            _check(losses, step)
+        if step == _EAGER_STEPS:
+            marked = time.perf_counter()
+    _check(losses, steps.steps - 1)
+    ended = time.perf_counter()
+    timed = steps.steps - _EAGER_STEPS - 1
+    tenths = losses.tensor_split(min(10, steps.steps))
+    return Trained(steps=steps.steps, seconds=ended - began, mode=mode,
+                   step_seconds=(ended - marked) / timed if timed > 0 else (ended - began) / steps.steps,
+                   losses=tuple(float(part.mean()) for part in tenths))
+
+
+def _aside(work: Callable[[], Tensor]) -> Tensor:
+    """Work on a stream of its own, as recording wants it for the steps before."""
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        result = work()
+    torch.cuda.current_stream().wait_stream(stream)
+    return result
+
+
+def _check(losses: Tensor, step: int) -> None:
+    """Waits for the device, so that time is true, and refuses to train on a loss that is no number."""
+    if not bool(torch.isfinite(losses[: step + 1]).all()):
+        raise NanLossError(f"the loss is no finite number by step {step}")
+
+
+def train_tower(study: Study, device: torch.device, *, mode: str = "eager") -> tuple[Tower, dict[str, float], Trained]:
+    """Pretrain the vision tower on dense labels of single frames.
+
+    Returns:
+        The tower; its accuracy on frames of the evaluation clips, by label; and what was done.
+    """
+    torch.manual_seed(study.data_seed)
+    tower, heads = Tower(study.tower).to(device), DenseHeads(study.tower.hidden).to(device)
+    training = study.tower_training
+    assert training.examples is not None
+    steps = _Steps([*tower.parameters(), *heads.parameters()], training, study.tower.hidden,
+                   math.ceil(training.examples / training.batch), device)
+    each = 4 if training.batch % 4 == 0 else 1  # frames taken of a clip
+
+    def loss_parts(at: Tensor, step: int) -> Iterator[Tensor]:
+        scene, draws = clips(study, TOWER, at, training.batch // each, device)
+        frames = draws.below(FRAMES, 2000, each)[0]
+        with arithmetic(device):
+            guesses = heads(tower(patches(render(scene, frames))))
+        labels = patch_labels(scene, frames)
+        yield torch.stack([F.cross_entropy(guesses[name].float().flatten(0, 2), labels[name].flatten(),
+                                           ignore_index=IGNORED) for name in LABELS]).sum()
+
+    done = _run(steps, loss_parts, 0, mode)
+    tower.requires_grad_(False).eval()
+    return tower, _dense_accuracy(study, tower, heads, device), done
+
+
+@torch.no_grad()
+def _dense_accuracy(study: Study, tower: Tower, heads: DenseHeads, device: torch.device) -> dict[str, float]:
+    """Share of patches labelled rightly; for what most patches lack, of those that have it."""
+    scene, _ = clips(study, EVALUATE, 0, min(256, study.eval_clips), device)
+    frames = sampled_frames(8, device)
+    with arithmetic(device):
+        guesses = heads(tower(patches(render(scene, frames))))
+    accuracy = {}
+    for name, label in patch_labels(scene, frames).items():
+        counted = label != IGNORED if name in ("tile", "glyph") else label > 0
+        accuracy[name] = float((guesses[name].argmax(-1) == label)[counted].float().mean())
+    return accuracy
+
+
+def train_base(study: Study, tower: Tower, lm: LmShape, device: torch.device, *,
+               mode: str = "eager") -> tuple[VideoLm, float, Trained]:
+    """Pretrain a base language model and its projector on generic questions, cycling through the study's base_mix.
+
+    Returns:
+        The model, its mean accuracy on generic questions, and what was done.
+    """
+    torch.manual_seed(study.data_seed + lm.params)
+    model = VideoLm(study.tower, lm).to(device)
+    training = study.base_training
+    assert training.examples is not None
+    steps = _Steps(list(model.parameters()), training, lm.hidden, math.ceil(training.examples / training.batch), device)
+    mix = study.base_mix
+
+    def loss_parts(at: Tensor, step: int) -> Iterator[Tensor]:
+        frames, tokens = mix[mix_int(step) % len(mix)]
+        yield from _answer_losses(study, tower, model, BASE, at, training.batch, frames, tokens, generic_questions)
+
+    # One recording per entry of the mix would be needed; the base is trained once, so it goes step by step.
+    done = _run(steps, loss_parts, 0, "eager")
+    return model, _generic_accuracy(study, tower, model, device), done
+
+
+def finetune(study: Study, tower: Tower, model: VideoLm, device: torch.device, *, frames: int, tokens: int,
+             examples: int, seed: int, mode: str = "eager") -> Trained:
+    """Finetune a base in place on the evaluated questions about `examples` clips, each seen once."""
+    training, shape = study.finetuning, model.decoder.shape
+    steps = _Steps(list(model.parameters()), training, shape.hidden, math.ceil(examples / training.batch), device)
+    run = torch.compile(model) if mode == "compiled" else model
+    first = seed * SEED_STRIDE
+
+    def loss_parts(at: Tensor, step: int) -> Iterator[Tensor]:
+        count = min(training.batch, examples - step * training.batch)
+        yield from _answer_losses(study, tower, run, FINETUNE, at, count, frames, tokens, evaluated_questions, shape)
+
+    if mode == "recorded" and examples % training.batch:
+        raise ValueError(f"recorded steps are all alike: {examples} examples are no multiple of {training.batch}")
+    return _run(steps, loss_parts, first, mode)
+
+
+def _answer_losses(study: Study, tower: Tower, model: Callable[..., Tensor], stream: int, at: Tensor, count: int,
+                   frames: int, tokens: int, ask: Callable[[Scene, Draws], Questions],
+                   shape: LmShape | None = None) -> Iterator[Tensor]:
+    """Mean cross-entropy of the answers of a batch of clips, in parts that fit into memory and add up to it."""
+    shape = shape or model.decoder.shape  # type: ignore[attr-defined]
+    device = at.device
+    k = math.isqrt(tokens)
+    part = _part(study, shape, count, frames * tokens)
+    for start in range(0, count, part):
+        own = min(part, count - start)
+        scene, draws = clips(study, stream, at + start, own, device)
+        asked = ask(scene, draws)
+        seen = features(tower, scene, frames)
+        with arithmetic(device):
+            logits = model(seen, asked.words, k)
+        yield F.cross_entropy(logits.float().flatten(0, 1), asked.answers.flatten()) * (own / count)
+
+
+def _part(study: Study, shape: LmShape, count: int, video_tokens: int) -> int:
+    """Clips per forward pass: all, or the largest halving that stays within the study's limit."""
+    part = count
+    while part > 1 and part * (video_tokens + 48) * shape.hidden * shape.layers > study.micro_values:
+        part = math.ceil(part / 2)
+    return part
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskScore:
+    """Right answers to one task's questions."""
+
+    task: str
+    right: int
+    asked: int
+
+    @property
+    def error(self) -> float:
+        return 1.0 - self.right / self.asked
+
+
+@torch.no_grad()
+def evaluate(study: Study, tower: Tower, model: VideoLm, device: torch.device, *, frames: int,
+             tokens: int) -> list[TaskScore]:
+    """Multiple choice on the study's evaluation clips, the same for every run: the likeliest option is the answer."""
+    right = torch.zeros(len(SLOTS), dtype=torch.int64, device=device)
+    by_name = {task.name: task for task in TASKS}
+    batch = _part(study, model.decoder.shape, 512, frames * tokens)
+    for first in range(0, study.eval_clips, batch):
+        scene, draws = clips(study, EVALUATE, first, min(batch, study.eval_clips - first), device)
+        asked = evaluated_questions(scene, draws)
+        with arithmetic(device):
+            logits = model(features(tower, scene, frames), asked.words, math.isqrt(tokens))
+        for slot, name in enumerate(SLOTS):
+            low = by_name[name].first_option
+            guess = low + logits[:, slot, low : low + by_name[name].choices].argmax(dim=-1)
+            right[slot] += (guess == asked.answers[:, slot]).sum()
+    counts = right.tolist()
+    return [TaskScore(task=task.name, right=sum(counts[slot] for slot, name in enumerate(SLOTS) if name == task.name),
+                      asked=study.eval_clips * SLOTS.count(task.name)) for task in TASKS]
+
+
+@torch.no_grad()
+def _generic_accuracy(study: Study, tower: Tower, model: VideoLm, device: torch.device) -> float:
+    """Mean over the generic questions about some evaluation clips, over all words, at the mix's configurations."""
+    found = []
+    for frames, tokens in study.base_mix:
+        scene, draws = clips(study, EVALUATE, 0, min(256, study.eval_clips), device)
+        asked = generic_questions(scene, draws)
+        with arithmetic(device):
+            logits = model(features(tower, scene, frames), asked.words, math.isqrt(tokens))
+        found.append(float((logits.argmax(-1) == asked.answers).float().mean()))
+    return sum(found) / len(found)
+
+
+def rounded(module: nn.Module) -> Weights:
+    """A module's weights in 16 bits, which is what is kept, hashed and started from."""
+    return {name: weight.detach().to("cpu", torch.bfloat16) for name, weight in module.state_dict().items()}
+
+
+def digest(weights: Weights) -> str:
+    """Short hash of weights by name and bits."""
+    found = hashlib.sha256()
+    for name in sorted(weights):
+        found.update(name.encode())
+        found.update(weights[name].contiguous().view(torch.int16).numpy().tobytes())
+    return found.hexdigest()[:12]
+
+
+def load(module: nn.Module, weights: Weights, device: torch.device) -> None:
+    """Put kept weights into a module and the module on a device."""
+    module.load_state_dict({name: weight.float() for name, weight in weights.items()})
+    module.to(device)
+
+
+def load_tower(study: Study, weights: Weights, device: torch.device) -> Tower:
+    """The frozen tower from kept weights."""
+    tower = Tower(study.tower)
+    load(tower, weights, device)
+    return tower.requires_grad_(False).eval()
+
+
+def load_base(study: Study, lm: LmShape, weights: Weights, device: torch.device) -> VideoLm:
+    """A base model from kept weights, ready to be finetuned."""
+    model = VideoLm(study.tower, lm)
+    load(model, weights, device)
+    return model
