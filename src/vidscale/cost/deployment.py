@@ -14,13 +14,16 @@ is named. Costs that are no posynomial have no convex optimum: `terms` is None, 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidscale.cost.constraints import Limit, LimitedCost, base_cost
+from vidscale.cost.dollars import dollars_per_million
+from vidscale.cost.exact import ExactCost
 from vidscale.cost.hardware import Gpu, gpu, gpus, load_gpus
+from vidscale.cost.latency import request_time
 from vidscale.cost.memory import memory
 from vidscale.cost.paper import (
     PAPER_ENCODER_PARAMS,
@@ -30,12 +33,11 @@ from vidscale.cost.paper import (
     LmOnlyCost,
     PaperCost,
 )
+from vidscale.cost.profile import Profile, load_profile, profile_for
 from vidscale.cost.units import BYTES, DOLLARS, FLOPS, GPU_SECONDS, SECONDS
 from vidscale.errors import InputError
 from vidscale.space import Ladder, VideoVLM, ladder
-
-if TYPE_CHECKING:
-    from vidscale.cost.profile import Profile
+from vidscale.space.huggingface import read_config
 
 Floats = NDArray[np.float64]
 
@@ -133,7 +135,7 @@ class Serving:
 
     models: Ladder | None
     gpu: Gpu | None
-    profile: "Profile | None"
+    profile: Profile | None
 
 
 def serve(settings: CostSettings) -> Serving:
@@ -153,7 +155,7 @@ def serve(settings: CostSettings) -> Serving:
     profile = None
     if timed or settings.profile is not None:
         profile = profile_of(settings.profile, found)
-        found = found or gpu_of(profile.gpu)
+        found = found or profile.sheet
     if found is not None and settings.price is not None:
         found = found.at_price(settings.price)
     return Serving(models=models, gpu=found, profile=profile)
@@ -162,9 +164,11 @@ def serve(settings: CostSettings) -> Serving:
 def models_of(name: str) -> Ladder:
     """A ladder by name, a ladder of the one model of that name, or of the one that a config.json describes."""
     if name.lower().endswith(".json"):
-        from vidscale.space.huggingface import read_config
-
-        return Ladder(name=name, vlms=(read_config(name),))
+        found = read_config(name)
+        if not isinstance(found, VideoVLM):
+            raise InputError(f"{name} describes a language model without a vision tower; give the config.json of a "
+                             "video VLM")
+        return Ladder(name=found.name, vlms=(found,))
     return ladder(name)
 
 
@@ -179,14 +183,20 @@ def gpu_of(name: str) -> Gpu:
     return found[0]
 
 
-def profile_of(name: str | None, on: Gpu | None) -> "Profile":
-    """The profile of that name or path; else the shipped one of the GPU, else data-sheet priors."""
-    from vidscale.cost.profile import load_profile, profile_for
+def profile_of(name: str | None, on: Gpu | None) -> Profile:
+    """The profile of that name or path; else the shipped one of the GPU, else its data sheet.
 
-    if name is not None:
-        return load_profile(name)
-    assert on is not None
-    return profile_for(on)
+    Raises:
+        InputError: there is none, or it was measured on another GPU than the one named beside it.
+    """
+    if name is None:
+        assert on is not None
+        return profile_for(on)
+    found = load_profile(name)
+    if on is not None and found.sheet.name != on.name:
+        raise InputError(f"profile {name!r} is of GPU {found.sheet.name}, not of {on.name}; leave the GPU out, or name "
+                         "the profile's own")
+    return found
 
 
 def _cost(kind: str, settings: CostSettings, served: Serving, encoder: tuple[float, float] | None) -> CostModel:
@@ -197,8 +207,6 @@ def _cost(kind: str, settings: CostSettings, served: Serving, encoder: tuple[flo
         return LmOnlyCost()
     assert served.models is not None
     if kind == "flops-exact":
-        from vidscale.cost.exact import ExactCost
-
         return ExactCost(ladder=served.models, text_tokens=settings.text_tokens, output_tokens=settings.output_tokens)
     if kind == "memory":
         return MemoryCost(models=served.models, settings=settings)
@@ -226,7 +234,7 @@ class DeployedCost:
     models: Ladder
     settings: CostSettings
     gpu: Gpu
-    profile: "Profile"
+    profile: Profile
 
     @property
     def name(self) -> str:
@@ -240,8 +248,7 @@ class DeployedCost:
         return self._amounts(points)[0]
 
     def encoder_share(self, points: Floats) -> Floats:
-        total, encoder = self._amounts(points)
-        return encoder / total
+        return self._amounts(points)[1]
 
     def terms(self) -> CostTerms | None:
         return None
@@ -251,25 +258,28 @@ class DeployedCost:
         s = self.settings
         until = "the first output token" if self.kind == "ttft" else f"output token {s.output_tokens}"
         said = [f"{self.kind}: one request of a batch of {s.batch}, {s.text_tokens} text tokens, until {until}, on one "
-                f"{self.gpu.name} ({self.profile.sentence}); decoding and resizing the video on the CPU are not in it"]
+                f"{self.gpu.name}; decoding and resizing the video on the CPU are not in it"]
+        said.append(f"times of {self.gpu.name} are from a measured profile" if self.profile.calibrated else
+                    f"times of {self.gpu.name} follow from its data sheet and are not calibrated: `vidscale calibrate` "
+                    "measures a GPU, --profile takes the result")
         if self.kind == "dollars":
             said.append(f"dollars: ${self.gpu.price_per_hour:g} per GPU-hour (--price changes it), the GPU never idle")
         odd = self.models.notes(np.atleast_2d(points)[:, 0])
         return (*said, *([odd] if odd else []))
 
     def _amounts(self, points: Floats) -> Floats:
-        """(the cost, the encoder's part of it), shape (2, rows)."""
-        from vidscale.cost.latency import request_time
-
+        """(the cost, the encoder's share of it), shape (2, rows)."""
         s = self.settings
 
         def of(vlm: VideoVLM, frames: Floats, tokens: Floats) -> Sequence[Floats]:
             time = request_time(vlm, frames, tokens, profile=self.profile, batch=s.batch, text_tokens=s.text_tokens,
                                 output_tokens=s.output_tokens)
-            whole = {"ttft": time.ttft, "latency": time.total}.get(self.kind, time.gpu_seconds_per_video)
-            part = time.encoder if self.kind in ("ttft", "latency") else whole * time.encoder / time.total
-            scale = self.gpu.price_per_hour / 3600 * 1e6 if self.kind == "dollars" else 1.0
-            return whole * scale, part * scale
+            if self.kind == "ttft":
+                return time.ttft, time.encoder / time.ttft
+            whole = time.total if self.kind == "latency" else time.gpu_seconds_per_video
+            if self.kind == "dollars":
+                whole = dollars_per_million(whole, self.gpu.price_per_hour)
+            return whole, time.encoder / time.total
 
         return by_model(points, self.models, of, 2)
 

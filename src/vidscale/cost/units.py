@@ -1,0 +1,134 @@
+"""The units costs come in: how an amount is written for people, read from them, and named in a column.
+
+A cost model says its unit as one of these names. Amounts are kept in that unit everywhere (FLOPs, seconds, bytes);
+tables and axes show them in one that reads well (TFLOPs, ms, GB).
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from vidscale.errors import InputError
+
+FLOPS, SECONDS, GPU_SECONDS, DOLLARS, BYTES = "FLOPs", "s", "GPU-s", "USD per million videos", "bytes"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unit:
+    """One unit.
+
+    Attributes:
+        name: what cost models call it.
+        shown: the unit that tables show.
+        scale: what an amount is divided by to be shown.
+        column: what the name of a CSV column ends in.
+        axis: the shown unit as an axis spells it.
+        example: how an amount is written by hand.
+        suffixes: what may stand behind a number and what it multiplies by; capitals matter only where m and M differ.
+    """
+
+    name: str
+    shown: str
+    scale: float
+    column: str
+    axis: str
+    example: str = ""
+    suffixes: Mapping[str, str]
+
+
+_TIMES = {"s": "1", "sec": "1", "second": "1", "seconds": "1", "ms": "1e-3", "us": "1e-6", "µs": "1e-6", "μs": "1e-6",
+          "min": "60", "h": "3600"}
+_SIZES = {"b": "1", "kb": "1e3", "mb": "1e6", "gb": "1e9", "tb": "1e12", "kib": "1024", "mib": "1048576",
+          "gib": "1073741824", "tib": "1099511627776"}
+_COUNTS = {"": "1", "k": "1e3", "K": "1e3", "M": "1e6", "G": "1e9", "g": "1e9", "B": "1e9", "b": "1e9", "T": "1e12",
+           "t": "1e12", "P": "1e15", "p": "1e15"}
+
+_UNITS = {
+    FLOPS: Unit(name=FLOPS, shown="TFLOPs", scale=1e12, column="flops", axis="TFLOPs per video",
+                example="15e12 or 15T",
+                suffixes={p + end: s for p, s in _COUNTS.items() for end in ("", "FLOP", "FLOPs", "FLOPS", "flops")}),
+    SECONDS: Unit(name=SECONDS, shown="ms", scale=1e-3, column="s", axis="ms per request", example="500ms or 0.5s",
+                  suffixes=_TIMES),
+    GPU_SECONDS: Unit(name=GPU_SECONDS, shown="GPU-ms", scale=1e-3, column="gpu_s", axis="GPU-ms per video",
+                      example="50ms or 0.05s",
+                      suffixes={**_TIMES, **{f"gpu-{name}": scale for name, scale in _TIMES.items()}}),
+    DOLLARS: Unit(name=DOLLARS, shown="$ per million videos", scale=1.0, column="usd_per_million",
+                  axis="$ per million videos", example="$20 or 20usd",
+                  suffixes={"usd": "1", "$": "1", "dollars": "1"}),
+    BYTES: Unit(name=BYTES, shown="GB", scale=1e9, column="bytes", axis="GB", example="24GB or 24GiB", suffixes=_SIZES),
+}
+
+_AMOUNT = re.compile(r"(?P<sign>[-+]?)(?P<dollar>\$?)\s*(?P<number>(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*"
+                     r"(?P<suffix>[^\s\d][^\d]*)?")
+
+
+def unit(name: str) -> Unit:
+    """A unit by name; one that is not known is shown as it is."""
+    if name in _UNITS:
+        return _UNITS[name]
+    column = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") or "cost"
+    return Unit(name=name, shown=name, scale=1.0, column=column, axis=name, example="1.5", suffixes={"": "1"})
+
+
+def spoken(value: float, name: str) -> str:
+    """An amount in words: "500 ms", "1.5e+13 FLOPs", "$20 per million videos".
+
+    Example:
+        >>> spoken(0.5, "s")
+        '500 ms'
+    """
+    found = unit(name)
+    if name == FLOPS:
+        return f"{value:.4g} FLOPs"
+    figure = f"{value / found.scale:.4g}"
+    return f"${figure} per million videos" if name == DOLLARS else f"{figure} {found.shown}"
+
+
+def read_amount(text: str, name: str, what: str) -> float:
+    """An amount that a person wrote, in the unit `name`.
+
+    FLOPs need no unit behind the number; everything else does, so that 15e12 is never taken for seconds.
+
+    Args:
+        text: such as "15T", "500 ms", "$20", "24GB".
+        name: the unit it has to be in.
+        what: how messages call it, such as "--budget".
+
+    Raises:
+        InputError: it is no amount, or one in another unit.
+
+    Example:
+        >>> read_amount("500ms", "s", "--budget")
+        0.5
+    """
+    wanted = unit(name)
+    write = f"write one such as {wanted.example}"
+    found = _AMOUNT.fullmatch(text.strip())
+    if found is None:
+        raise InputError(f"{what}: {text!r} is no number with a unit; {write}")
+    suffix = found["dollar"] + (found["suffix"] or "").strip()
+    scale = _scale(suffix, wanted)
+    if scale is None:
+        raise InputError(f"{what}: {text!r} {_other(suffix)}, but what it bounds is counted in {wanted.shown}; {write}")
+    # 2.8 * 1e9 is not 2.8e9 to the last bit; in decimals it is.
+    value = float(Decimal(found["sign"] + found["number"].replace("_", "")) * Decimal(scale))
+    if not math.isfinite(value):
+        raise InputError(f"{what}: {text!r} is too large a number; {write}")
+    return value
+
+
+def _scale(suffix: str, of: Unit) -> str | None:
+    return of.suffixes.get(suffix, of.suffixes.get(suffix.lower()))
+
+
+def _other(suffix: str) -> str:
+    """What a suffix that does not fit is instead."""
+    if not suffix:
+        return "has no unit"
+    for name, words in ((SECONDS, "is a time"), (DOLLARS, "is an amount of money"), (BYTES, "is a size of memory"),
+                        (FLOPS, "is a number of FLOPs"), (GPU_SECONDS, "is GPU time")):
+        if _scale(suffix, _UNITS[name]) is not None:
+            return words
+    return f"has the unknown unit {suffix!r}"
