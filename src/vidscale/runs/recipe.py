@@ -43,7 +43,8 @@ class ModelRecipe:
         vision_tower: a SigLIP checkpoint folder (a full one or its vision part).
         language_models: one per x_N.
         tower_layer: which hidden state of the tower is used; -2, the one before the last layer, is LLaVA's choice.
-        pooling: how the patch grid becomes k×k: "bilinear" (LLaVA-OneVision) or "average" (adaptive average pooling).
+        pooling: how the patch grid becomes k×k: "average", where every patch counts at every k, or "bilinear", as
+            LLaVA-OneVision does, which skips most patches when k is small.
         trained: parts whose weights change: "projector", "lm", "tower".
         projector: a safetensors file with a pretrained projector; by default it starts at random.
         attention: transformers' name of the attention kernel.
@@ -52,7 +53,7 @@ class ModelRecipe:
     vision_tower: Path
     language_models: tuple[LanguageModelFolder, ...]
     tower_layer: int = -2
-    pooling: Literal["bilinear", "average"] = "bilinear"
+    pooling: Literal["average", "bilinear"] = "average"
     trained: tuple[str, ...] = ("projector", "lm")
     projector: Path | None = None
     attention: str = "sdpa"
