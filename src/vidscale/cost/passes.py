@@ -263,9 +263,12 @@ def _no_grid(vlm: VideoVLM, grid: Grid | None) -> None:
 
 
 def _check_pooling(vlm: VideoVLM, tokens_per_frame: ArrayLike) -> None:
-    """A projector that pools cannot make more tokens than the tower has patches."""
+    """A projector that pools cannot make more tokens than the tower has patches; one that does not makes just those."""
     most = vlm.tower.grid**2 + (vlm.tower.class_tokens if vlm.projector.class_token else 0)
-    seen = np.max(_floats("tokens_per_frame", tokens_per_frame))
-    if seen > most:
-        raise InputError(f"tokens_per_frame is {seen:g}; {vlm.name} makes at most {most} tokens of a frame "
+    tokens = _floats("tokens_per_frame", tokens_per_frame)
+    if np.any(tokens > most):
+        raise InputError(f"tokens_per_frame is {np.max(tokens):g}; {vlm.name} makes at most {most} tokens of a frame "
                          f"({vlm.tower.grid} × {vlm.tower.grid} patches)")
+    if not vlm.projector.pooled and np.any(tokens < most):
+        raise InputError(f"tokens_per_frame is {np.min(tokens):g}; {vlm.name} does not pool and makes {most} tokens of "
+                         "every frame")

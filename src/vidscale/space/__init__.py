@@ -20,6 +20,7 @@ from vidscale.space.factors import (
     TOKENS_PER_FRAME,
     ScalingFactors,
 )
+from vidscale.space.huggingface import read_config
 from vidscale.space.ladder import LADDERS, Ladder, ladder
 from vidscale.space.lattice import (
     LLAMA_SIZES,
@@ -57,6 +58,7 @@ __all__ = [
     "language_model",
     "measured_lattice",
     "published_lattice",
+    "read_config",
     "video_vlm",
     "vision_tower",
 ]

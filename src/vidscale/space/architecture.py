@@ -134,6 +134,9 @@ class VisionTower:
         if self.heads * self.head_dim != self.hidden:
             raise InputError(f"vision tower {self.name!r}: {self.heads} heads of {self.head_dim} do not make up hidden "
                              f"size {self.hidden}; heads must divide it")
+        if self.image is not None and not self.patch <= self.image:
+            raise InputError(f"vision tower {self.name!r}: an image of {self.image} pixels holds no patch of "
+                             f"{self.patch}; image must be at least patch")
         if not 0 <= self.skipped_layers < self.layers:
             raise InputError(f"vision tower {self.name!r}: {self.skipped_layers} of {self.layers} layers skipped; at "
                              "least one must run")

@@ -48,6 +48,9 @@ VISION_TOWERS: Mapping[str, VisionTower] = _by_name(
     # google/siglip-so400m-patch14-384: 27 × 27 patches of 14 pixels (378 of the 384 are used).
     VisionTower(name="siglip-so400m-384", layers=27, hidden=1152, heads=16, head_dim=72, mlp=4304, patch=14, image=384,
                 final_norm=True),
+    # openai/clip-vit-large-patch14-336: the tower of LLaVA 1.5 and LLaVA-NeXT.
+    VisionTower(name="clip-l-336", layers=24, hidden=1024, heads=16, head_dim=64, mlp=4096, patch=14, image=336,
+                class_tokens=1, final_norm=True, pre_norm=True),
     # The vision part of Qwen2-VL, the same at every size (Qwen2-VL report, 2024).
     VisionTower(name="qwen2-vl-vit", layers=32, hidden=1280, heads=16, head_dim=80, mlp=5120, patch=14,
                 temporal_patch=2, rotary=True, fused_qkv=True),
