@@ -5,6 +5,7 @@ run somebody is at, it says so; for a run that was interrupted, it goes on.
 """
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,6 +25,9 @@ from vidscale.runs.state import ROWS_FILE, RunOutcome, RunState, is_locked, writ
 
 #: Seconds between looks at a running command.
 LOOK_S = 0.1
+
+#: Bytes free below which a disk is full: less than a few blocks.
+FULL = 1 << 16
 
 #: How much of the end of a log is searched for the last word of a command.
 _TAIL = 4096
@@ -182,6 +186,9 @@ def _judge(task: Task, status: int, asked: bool) -> Result:
         return _result(task, Ending.FAILED, said.reason, said.message)
     if is_locked(task.folder):
         return _result(task, Ending.HELD)
+    if shutil.disk_usage(task.folder).free < FULL:
+        return _fail(task, FailureReason.DISK_FULL, "the disk is full, and it ended without a word; make room and "
+                     "run again")
     if status < 0:
         return _fail(task, FailureReason.KILLED, _killed(-status))
     return _fail(task, FailureReason.ERROR, f"it ended with exit code {status} and left no word of why; "

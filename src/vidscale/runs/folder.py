@@ -102,7 +102,7 @@ def prepare(plan: SweepPlan, out: Path) -> int:
         with _alone(out):
             _check_same(plan, out)
             recipe = _recipe(plan, out)
-            replace_file(out / PLAN_FILE, plan_text(plan, out.resolve()).encode())
+            _put(out / PLAN_FILE, plan_text(plan, out.resolve()).encode())
             return sum(_make_run(out, spec, recipe) for spec in plan.runs)
     except OSError as problem:
         raise InputError(f"cannot prepare {out}: {problem.strerror or problem}") from None
@@ -163,7 +163,8 @@ def _standing(folder: Path, outcome: RunOutcome, made: tuple[Attempt, ...]) -> S
         return Standing.RUNNING
     if outcome.state is RunState.FAILED and outcome.reason is not FailureReason.INTERRUPTED:
         return Standing.FAILED
-    return Standing.INTERRUPTED if made or outcome.state is not RunState.PLANNED else Standing.PLANNED
+    fresh = outcome.state is RunState.PLANNED and (not made or made[-1].outcome == "failed")
+    return Standing.PLANNED if fresh else Standing.INTERRUPTED
 
 
 # --- making it --------------------------------------------------------------------------------------------
@@ -192,12 +193,16 @@ def _check_same(plan: SweepPlan, out: Path) -> None:
                          "give the plan it was made from, or name another folder with --out")
 
 
+def _put(place: Path, content: bytes) -> None:
+    if not place.is_file() or place.read_bytes() != content:  # going on with a sweep needs no room
+        replace_file(place, content)
+
+
 def _recipe(plan: SweepPlan, out: Path) -> Path:
     if plan.recipe is not None:
         return plan.recipe.resolve()
     place = out.resolve() / "recipe.toml"
-    if not place.exists():
-        replace_file(place, _NO_RECIPE.encode())
+    _put(place, _NO_RECIPE.encode())
     return place
 
 

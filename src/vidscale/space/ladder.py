@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq
 
 from vidscale.errors import InputError
 from vidscale.space.architecture import LanguageModel, VideoVLM
@@ -125,6 +124,8 @@ def _between(below: LanguageModel, above: LanguageModel, lm_params: float) -> La
 
     # Parameters grow at least as fast as the factor, so this bracket holds the root.
     reach = abs(math.log(lm_params / shape.scaling_params)) + 1e-6
+    from scipy.optimize import brentq  # a second to import, for every command that only prices something
+
     factor = brentq(lambda log_factor: math.log(scaled(log_factor).scaling_params / lm_params), -reach, reach,
                     xtol=1e-15)
     return scaled(float(factor))  # pyright: ignore[reportArgumentType]

@@ -1,0 +1,118 @@
+"""Plans and sweeps as tables: what is to be paid for, what it can tell, and how far it is."""
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from vidscale.report.numbers import NONE, examples, plain
+from vidscale.report.tables import FACTOR_COLUMNS, Column, Table, factor_cells
+
+if TYPE_CHECKING:
+    from vidscale.design import SweepPlan
+    from vidscale.runs.folder import RunStatus
+
+
+# --- how far a sweep is -----------------------------------------------------------------------------------
+
+
+def count_standings(found: "Sequence[RunStatus]") -> dict[str, int]:
+    """How many runs stand how, every standing named."""
+    from vidscale.runs.folder import Standing
+
+    return {each.value: sum(status.standing is each for status in found) for each in Standing}
+
+
+def status_tables(plan: "SweepPlan", found: "Sequence[RunStatus]", *, every_run: bool = False) -> list[Table]:
+    """Counts, then the runs that somebody is at and those that failed, or every run."""
+    counts = count_standings(found)
+    training = plan.cost.training_flops(plan.runs)
+    rows = tuple((name, str(count), plain(100 * sum(
+        float(cost) for cost, status in zip(training, found) if status.standing.value == name) / float(training.sum())))
+        for name, count in counts.items())
+    columns = (Column(name="state", words=True), Column(name="runs"), Column(name="of the FLOPs", unit="%"))
+    parts = [Table(title=f"Sweep {plan.name}: {len(plan)} runs", columns=columns, rows=rows)]
+    shown = [each for each in found if every_run or each.standing.value in ("running", "failed", "interrupted")]
+    if shown:
+        columns = (Column(name="run", words=True), Column(name="state", words=True), Column(name="tries"),
+                   Column(name="step"), Column(name="began", unit="min ago"), Column(name="where", words=True),
+                   Column(name="why", words=True))
+        parts.append(Table(title="Runs", columns=columns, rows=tuple(_status_row(each) for each in shown)))
+    return parts
+
+
+def _status_row(status: "RunStatus") -> tuple[str, ...]:
+    made, outcome = status.attempt, status.outcome
+    since = NONE if made is None else plain((time.time() - made.began) / 60, 2)
+    where = NONE if made is None else f"{made.host}, process {made.process}"
+    steps = f"{outcome.step} of {outcome.steps}" if outcome.steps else NONE
+    why = f"{outcome.reason.value}: {outcome.message}" if outcome.reason else outcome.message
+    return (status.spec.run_id, status.standing.value, str(made.number if made else 0), steps, since, where, why)
+
+
+def status_dict(plan: "SweepPlan", found: "Sequence[RunStatus]") -> dict[str, Any]:
+    """The same as plain data, every run."""
+    return {"plan": plan.name, "counts": count_standings(found), "runs": [_status_plain(each) for each in found]}
+
+
+def _status_plain(status: "RunStatus") -> dict[str, Any]:
+    made = status.attempt
+    return {"run_id": status.spec.run_id, "state": status.standing.value,
+            "reason": status.reason.value if status.reason else None, "message": status.outcome.message,
+            "step": status.outcome.step, "steps": status.outcome.steps, "attempts": made.number if made else 0,
+            "failures": status.failures, "host": made.host if made else None,
+            "process": made.process if made else None, "began": made.began if made else None,
+            "ended": made.ended if made else None}
+
+
+# --- what a plan costs ------------------------------------------------------------------------------------
+
+#: Groups of runs that a terminal shows at most.
+MOST_GROUPS = 40
+
+
+def plan_table(plan: "SweepPlan") -> Table:
+    """The plan by sweep and data size: how many runs, and what they cost."""
+    training, inference = plan.cost.training_flops(plan.runs), plan.cost.inference_flops(plan.runs)
+    groups: dict[tuple[str, float], list[int]] = {}
+    for number, run in enumerate(plan.runs):
+        groups.setdefault((run.sweep, run.data_size), []).append(number)
+    rows = []
+    for (sweep, size), which in groups.items():
+        costs = [float(inference[k]) for k in which]
+        rows.append((sweep, examples(size), str(len(which)), f"{plain(min(costs) / 1e12)} – {plain(max(costs) / 1e12)}",
+                     _flops(sum(float(training[k]) for k in which))))
+    rows.append(("all", "", str(len(plan)), f"{plain(float(inference.min()) / 1e12)} – "
+                 f"{plain(float(inference.max()) / 1e12)}", _flops(float(training.sum()))))
+    columns = (Column(name="sweep", words=True), Column(name="data size"), Column(name="runs"),
+               Column(name="cost of an inference", unit="TFLOPs"), Column(name="training", unit="FLOPs"))
+    frozen = f"; {' and '.join(plan.cost.frozen)} frozen" if plan.cost.frozen else ""
+    notes = ("training: 3 forward passes per example and trained part, 1 per frozen part" + frozen
+             + "; text tokens and evaluation are not counted",)
+    return Table(title=f"Plan {plan.name}", columns=columns, rows=tuple(rows), notes=notes, keys=2)
+
+
+def runs_table(plan: "SweepPlan") -> Table:
+    """Every run with its costs."""
+    columns = (Column(name="run", words=True), *FACTOR_COLUMNS, Column(name="data size"), Column(name="seed"),
+               Column(name="inference", unit="TFLOPs"), Column(name="training", unit="FLOPs"))
+    costs = zip(plan.cost.inference_flops(plan.runs), plan.cost.training_flops(plan.runs))
+    rows = tuple((run.run_id, *factor_cells(run.factors), examples(run.data_size), str(run.seed),
+                  plain(float(inference) / 1e12, 4), _flops(float(training)))
+                 for run, (inference, training) in zip(plan.runs, costs))
+    return Table(title=f"Runs of plan {plan.name}", columns=columns, rows=rows)
+
+
+def plan_dict(plan: "SweepPlan") -> dict[str, Any]:
+    """A plan as plain data."""
+    training, inference = plan.cost.training_flops(plan.runs), plan.cost.inference_flops(plan.runs)
+    runs = [{"run_id": run.run_id, "sweep": run.sweep, "seed": run.seed, **run.factors.as_dict(),
+             "data_size": run.data_size, "inference_flops": float(i), "training_flops": float(t)}
+            for run, i, t in zip(plan.runs, inference, training)]
+    return {"plan": plan.name, "command": list(plan.command), "recipe": str(plan.recipe) if plan.recipe else None,
+            "frozen": list(plan.cost.frozen), "encoder_params": plan.cost.encoder_params,
+            "encoder_tokens": plan.cost.encoder_tokens, "training_flops": float(training.sum()), "runs": runs,
+            "notes": list(plan.notes)}
+
+
+def _flops(value: float) -> str:
+    return f"{value:.3g}".replace("e+", "e")
