@@ -16,10 +16,10 @@ def example(
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same inputs.")] = 0,
     *, printing: Printing,
 ) -> None:
-    """Make tiny checkpoints, video clips, questions and a recipe, to try `run` and `sweep` on a CPU.
+    """Make tiny models, clips and questions to try runs on.
 
-    Real SigLIP and Llama folders with random weights, real mp4 files, and one planned run in OUT/run. Needs the extra
-    `train`.
+    SigLIP and Llama folders with random weights, mp4 files, training conversations, questions, a recipe, and one
+    planned run in OUT/run. A CPU is enough. Needs the extra `train`.
 
     \b
     Example:

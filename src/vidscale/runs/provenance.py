@@ -4,6 +4,7 @@ import os
 import platform
 import subprocess
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ class Hardware:
 
 
 def commit() -> str:
-    """The commit of this source, with "-dirty" where files differ from it; else the package's version.
+    """The commit of this source, with "-dirty" where files differ from it; else the package's version, else "unknown".
 
     The environment variable VIDSCALE_COMMIT goes before both.
     """
@@ -31,9 +32,10 @@ def commit() -> str:
     found = _git(here, "rev-parse", "HEAD")
     if found and _git(here, "ls-files", "--error-unmatch", Path(__file__).name):
         return found + ("-dirty" if _git(here, "status", "--porcelain", "--untracked-files=no", "--", "..") else "")
-    from vidscale import __version__
-
-    return f"version {__version__}"
+    try:
+        return f"version {version('vidscale')}"
+    except PackageNotFoundError:
+        return "unknown"
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -56,12 +56,13 @@ MODEL_FILE = "model.safetensors"
 Say = Callable[[str], None]
 
 
-def execute(folder: Path, say: Say = lambda text: None) -> RunOutcome:
+def execute(folder: Path, say: Say = lambda text: None, threads: int | None = None) -> RunOutcome:
     """Carry out the run in a folder, or whatever of it is left to do.
 
     Args:
         folder: holds run.json; see `vidscale.runs.state`.
         say: takes a line of text now and then.
+        threads: of arithmetic on the CPU; by default as many as torch likes.
 
     Returns:
         How the run stands: done, or failed with its reason. A failure is returned, not raised.
@@ -71,6 +72,10 @@ def execute(folder: Path, say: Say = lambda text: None) -> RunOutcome:
     """
     folder = Path(folder)
     read_run(folder)
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
     if int(os.environ.get("RANK", "0")):
         return _attempt(folder, say)
     with _held(folder):
@@ -227,11 +232,11 @@ def _work(folder: Path, journal: _Journal, stop: Callable[[], bool]) -> None:
             raise RunInterrupted("interrupted; run again to go on")
 
     def report(progress: "Progress", notes: list[str]) -> None:
-        for text in notes:
-            journal.say(text)
-        journal.pulse(step=progress.step, message=f"training, loss {progress.loss:.4f}",
+        loss = f", loss {progress.loss:.4f}" if progress.step else ""
+        journal.pulse(step=progress.step, message=f"training{loss}",
                       wall_time_s=before + time.monotonic() - started, notes=(*journal.outcome.notes, *notes))
-        journal.say(f"step {progress.step} of {steps}, loss {progress.loss:.4f}")
+        if progress.step:
+            journal.say(f"step {progress.step} of {steps}{loss}")
 
     model, tokenizer = load_model(
         tower=recipe.model.vision_tower, lm=recipe.language_model(spec.factors.lm_params).folder,
@@ -287,11 +292,12 @@ def _rows(job: _Job, scores: "Sequence[TaskScore]", progress: "Progress", member
     machine = hardware(members.device, members.size)
     peak = peak_flops(machine.device) if members.device.type == "cuda" else None
     seconds = max(progress.train_time_s, 1e-9)
+    utilisation = "" if peak is None else round(progress.trained_flops / seconds / (peak * members.size), 4)
     whence = {
         "commit": commit(), "hardware": machine.text, "precision": job.recipe.training.precision,
         "wall_time_s": round(wall, 3), "train_time_s": round(progress.train_time_s, 3),
         "trained_flops": progress.trained_flops, "tokens_per_s": round(progress.tokens / seconds),
-        "mfu": "" if peak is None else round(progress.trained_flops / seconds / (peak * members.size), 4), "peak_memory": progress.peak_memory,
+        "mfu": utilisation, "peak_memory": progress.peak_memory,
         "train_loss": progress.loss, "frame_rule": FRAME_RULE, "pooling": job.recipe.model.pooling,
         "recipe_hash": job.recipe_hash[:16], "data_hash": job.data_hash[:16],
     }

@@ -187,7 +187,6 @@ def _checkpoints(folder: Path, seed: int) -> list[LanguageModelFolder]:
     """One SigLIP tower and language models of the sizes in HIDDEN, with random weights."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM, SiglipVisionConfig, SiglipVisionModel
-
     from transformers.utils import logging
 
     from vidscale.runs.model import scaling_params
