@@ -10,6 +10,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from vidscale.design import SweepPlan, join_designs, plan_text, star_design
 from vidscale.runs.collect import collect
 from vidscale.runs.folder import Standing, open_sweep, prepare, statuses
@@ -90,8 +92,8 @@ class Bench:
 
 def make_bench(root: Path, runs: int = 7, pace: float = 0.0, behaviours: dict[str, str] | None = None) -> Bench:
     """A star of 7, 14 … runs; behaviours by number of the run."""
-    lattice = Lattice(name="small", levels={**published_lattice().levels, "frames": [8, 16, 32],
-                                            "tokens_per_frame": [16, 49, 196]})
+    lattice = Lattice(name="small", levels={**published_lattice().levels, "frames": np.array([8.0, 16, 32]),
+                                            "tokens_per_frame": np.array([16.0, 49, 196])})
     sizes = [2.5e5, 5e5, 1e6, 2e6, 4e6][: runs // 7]
     wrong = root / "behaviours.json"
     plan = join_designs([star_design(lattice=lattice, data_sizes=sizes)],

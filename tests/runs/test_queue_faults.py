@@ -36,7 +36,7 @@ def torment(bench: Bench, kills: int, seed: int, workers: int = 2) -> dict[str, 
             if started.poll() is not None:
                 started.communicate()
                 started = bench.start("--workers", str(workers), "--retries", "1000", "--quiet")
-        said, _ = started.communicate(timeout=120)
+        started.communicate(timeout=120)
         if started.returncode != 0:
             bench.sweep("--workers", str(workers), "--retries", "1000", "--quiet")
     finally:

@@ -20,8 +20,8 @@ def collect(
 ) -> None:
     """Join the rows of finished runs into one table.
 
-    `vidscale study` reads it. A run that is in two folders, or whose rows contradict its plan, is refused. Every row names its run, its plan and
-    the hash of its recipe.
+    `vidscale study` reads it. A run that is in two folders, or whose rows contradict its plan, is refused. Every row
+    names its run, its plan and the hash of its recipe.
 
     \b
     Example:

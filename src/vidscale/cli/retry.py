@@ -38,9 +38,10 @@ def retry(
     for name in run:
         if name not in known:
             raise InputError(f"there is no run {name!r} in {folder}; `vidscale status {folder} --all` lists them")
+    reasons = [each.value for each in FailureReason]
     for name in reason:
-        if name not in {each.value for each in FailureReason}:
-            raise InputError(f"unknown reason {name!r}; the reasons are {', '.join(each.value for each in FailureReason)}")
+        if name not in reasons:
+            raise InputError(f"unknown reason {name!r}; the reasons are {', '.join(reasons)}")
     found = statuses(plan, folder)
     for each in found:
         if each.spec.run_id in run and each.standing is not Standing.FAILED:
