@@ -4,6 +4,7 @@ Convention: attention="full", because the counter counts masked query-key pairs 
 """
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from transformers_models import (
@@ -13,6 +14,7 @@ from transformers_models import (
     count_mlp_projector,
     count_qwen_tower,
     count_siglip,
+    count_video_features,
     published_config,
 )
 
@@ -26,7 +28,7 @@ from vidscale.cost import (
     projector_operations,
 )
 from vidscale.cost.operations import attention_flops, matmul_flops
-from vidscale.space import read_config, video_vlm
+from vidscale.space import VideoVLM, read_config, video_vlm
 
 
 def total(operations: list[Operation]) -> int:
@@ -114,6 +116,20 @@ def test_qwen_towers_with_whole_and_partial_windows(name: str, height: int, widt
 @pytest.mark.parametrize(("height", "width"), [(16, 24), (18, 34), (46, 24), (2, 2)])
 def test_qwen_towers_on_more_grids(name: str, height: int, width: int) -> None:
     check_qwen_tower(name, height, width)
+
+
+@pytest.mark.parametrize(("kind", "side", "tokens"), [
+    ("llava_onevision", 384, 196), ("llava_next_video", 336, 144), ("video_llava", 224, 257),
+])
+def test_video_features_of_llavas_read_from_a_config_json(kind: str, side: int, tokens: int, tmp_path: Path) -> None:
+    counted, config = count_video_features(kind, frames=2, side=side)
+    (tmp_path / "config.json").write_text(config.to_json_string())
+    vlm = read_config(tmp_path)
+    assert isinstance(vlm, VideoVLM)
+    # transformers runs the layers whose features nobody reads; we leave them out.
+    whole = replace(vlm, tower=replace(vlm.tower, skipped_layers=0))
+    assert total(encoder_operations(whole, 2, tokens)) + total(projector_operations(whole, 2, tokens)) == counted
+    assert vlm.tower.skipped_layers == (0 if kind == "llava_onevision" else 1)
 
 
 def test_an_odd_frame_fills_a_group() -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import (
+    CONFIG_MAPPING,
     AutoModelForCausalLM,
-    CLIPVisionConfig,
     InternVLConfig,
     LlamaConfig,
     LlavaConfig,
@@ -22,12 +22,15 @@ from transformers import (
 )
 from transformers.models.internvl.modeling_internvl import InternVLMultiModalProjector, InternVLVisionModel
 from transformers.models.llava.modeling_llava import LlavaMultiModalProjector
+from transformers.models.llava_next_video.modeling_llava_next_video import LlavaNextVideoModel
+from transformers.models.llava_onevision.modeling_llava_onevision import LlavaOnevisionModel
 from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import (
     Qwen2_5_VisionTransformerPretrainedModel,
     Qwen2_5_VLTextModel,
 )
 from transformers.models.qwen2_vl.modeling_qwen2_vl import Qwen2VisionTransformerPretrainedModel, Qwen2VLTextModel
 from transformers.models.siglip.modeling_siglip import SiglipVisionModel
+from transformers.models.video_llava.modeling_video_llava import VideoLlavaModel
 from transformers.vision_utils import get_vision_cu_seqlens, get_vision_position_ids, get_vision_window_index
 
 
@@ -55,8 +58,6 @@ INTERNVL = {
 }
 SIGLIP = SiglipVisionConfig(hidden_size=1152, intermediate_size=4304, num_hidden_layers=27, num_attention_heads=16,
                             image_size=384, patch_size=14, vision_use_head=False)
-CLIP = CLIPVisionConfig(hidden_size=1024, intermediate_size=4096, num_hidden_layers=24, num_attention_heads=16,
-                        image_size=336, patch_size=14)
 NAMES = [*(f"llava-{name}" for name in LLAMA), *QWEN, *INTERNVL]
 
 
@@ -110,6 +111,15 @@ def count_mlp_projector(config: Any, rows: int) -> int:
     if isinstance(config, InternVLConfig):
         return counted(build(InternVLMultiModalProjector, config), meta(rows, 4 * config.vision_config.hidden_size))
     return counted(build(LlavaMultiModalProjector, config), meta(rows, config.vision_config.hidden_size))
+
+
+def count_video_features(kind: str, frames: int, side: int) -> tuple[int, Any]:
+    """FLOPs of tower, pooling and projector of a LLaVA with transformers' default sizes, and its configuration."""
+    models = {"llava_onevision": LlavaOnevisionModel, "llava_next_video": LlavaNextVideoModel,
+              "video_llava": VideoLlavaModel}
+    config = CONFIG_MAPPING[kind]()
+    model = build(models[kind], config)
+    return counted(model.get_video_features, meta(1, frames, 3, side, side)), config
 
 
 def count_qwen_tower(config: Any, grids: list[tuple[int, int, int]]) -> tuple[int, int]:

@@ -24,9 +24,9 @@ QWEN25: Config = {
     "num_attention_heads": 16, "num_key_value_heads": 2, "vocab_size": 151936, "tie_word_embeddings": True,
     "sliding_window": 32768, "use_sliding_window": False, "max_window_layers": 70,
     "vision_config": {"depth": 32, "hidden_act": "silu", "hidden_size": 1280, "intermediate_size": 3420,
-                      "num_heads": 16, "in_chans": 3, "out_hidden_size": 2048, "patch_size": 14, "spatial_merge_size": 2,
-                      "spatial_patch_size": 14, "window_size": 112, "fullatt_block_indexes": [7, 15, 23, 31],
-                      "tokens_per_second": 2, "temporal_patch_size": 2},
+                      "num_heads": 16, "in_chans": 3, "out_hidden_size": 2048, "patch_size": 14,
+                      "spatial_merge_size": 2, "spatial_patch_size": 14, "window_size": 112,
+                      "fullatt_block_indexes": [7, 15, 23, 31], "tokens_per_second": 2, "temporal_patch_size": 2},
 }
 QWEN2: Config = {
     "model_type": "qwen2_vl", "hidden_size": 1536, "intermediate_size": 8960, "num_hidden_layers": 28,
@@ -205,6 +205,7 @@ def test_video_llava_hands_on_class_tokens_and_llava_next_video_pools_first(tmp_
     (QWEN25, "vision_config.window_size", 100, "window_size is 100; needed is a multiple of 28"),
     (QWEN25, "vision_config.fullatt_block_indexes", "7", "fullatt_block_indexes is"),
     (QWEN25, "vision_config.hidden_size", ..., "hidden_size is missing"),
+    (QWEN25, "vision_config.out_hidden_size", 3584, "out_hidden_size is 3584; needed is 2048"),
     (QWEN25, "use_sliding_window", True, "sliding_window is 32768"),
     (INTERNVL_CHAT, "downsample_ratio", 0.3, "downsample_ratio is 0.3"),
     (INTERNVL_CHAT, "downsample_ratio", "half", "downsample_ratio is \"half\""),

@@ -100,7 +100,8 @@ class VisionTower:
         gated_mlp: three MLP matrices instead of two.
         window: side of an attention window in patches; None where every layer attends within the whole image.
         full_attention_layers: layers that attend within the whole image although window is set.
-        skipped_layers: layers that exist but need not run (LLaVA takes the features before the last one).
+        skipped_layers: layers that exist but need not run (LLaVA takes the features before the last one). They are
+            not counted, although an engine may run them all the same, as transformers does.
         norm: "layer_norm" or "rms_norm".
         rotary: positions are rotated into queries and keys; False where they are learned and added to the patches.
         fused_qkv: queries, keys and values come from one matrix; the same FLOPs, fewer operations.

@@ -5,7 +5,6 @@ configuration classes in `transformers` 5, and of the older remote-code layouts 
 LLaVA ("llava_llama", "llava_qwen", "llava_mistral").
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +12,7 @@ from pathlib import Path
 from vidscale.errors import InputError
 from vidscale.space.architecture import LanguageModel, Projector, VideoVLM, VisionTower
 from vidscale.space.catalogue import VISION_TOWERS
-
-#: A config.json holds some kilobytes; anything larger is some other file.
-MAX_BYTES = 1_000_000
-#: No dimension of a model is larger; a vocabulary of 10 million tokens does not exist.
-_MAX_SIZE = 10_000_000
+from vidscale.space.json_fields import Fields, load, shown
 
 #: What `transformers` assumes where a nested text_config leaves a field out.
 _LM_DEFAULTS: Mapping[str, Mapping[str, int]] = {
@@ -49,63 +44,11 @@ _NAMED_TOWERS: Mapping[str, VisionTower] = {
 }
 
 
-class _Fields:
-    """One JSON object of the file; every read says where it was and what it saw."""
-
-    def __init__(self, source: str, values: object, defaults: Mapping[str, int] | None = None) -> None:
-        if not isinstance(values, dict):
-            raise InputError(f"{source} is {_shown(values)}; a configuration is a JSON object")
-        self.source, self.values, self.defaults = source, values, defaults or {}
-
-    def get(self, name: str) -> object:
-        found = self.values.get(name)
-        return self.defaults.get(name) if found is None and name not in self.values else found
-
-    def under(self, name: str, defaults: Mapping[str, Mapping[str, int]], *, otherwise: str = "") -> "_Fields":
-        """A nested object, with the defaults of the model_type that it states."""
-        nested = _Fields(f"{self.source}: {name}", self.values.get(name, {} if otherwise else None))
-        kind = nested.text("model_type", otherwise)
-        if kind not in defaults:
-            raise InputError(f"{nested.source} has model_type {kind!r}; supported here are {', '.join(defaults)}")
-        nested.values = {**nested.values, "model_type": kind}
-        nested.defaults = defaults[kind]
-        return nested
-
-    def integer(self, name: str, default: int | None = None, *, least: int = 1) -> int:
-        value = self.get(name)
-        value = default if value is None else value
-        if type(value) is not int or not least <= value <= _MAX_SIZE:
-            seen = "is missing" if value is None else f"is {_shown(value)}"
-            raise InputError(f"{self.source}: {name} {seen}; needed is a whole number from {least} to {_MAX_SIZE}")
-        return value
-
-    def side(self, name: str, default: int | None = None) -> int:
-        """A size that may be written as [height, width]; only squares are supported."""
-        value = self.get(name)
-        if isinstance(value, list) and len(value) == 2 and value[0] == value[1]:
-            value = value[0]
-        return _Fields(self.source, {name: value}, self.defaults).integer(name, default)
-
-    def text(self, name: str, default: str = "") -> str:
-        value = self.get(name)
-        value = default if value is None else value
-        if not isinstance(value, str):
-            raise InputError(f"{self.source}: {name} is {_shown(value)}; needed is a text")
-        return value
-
-    def flag(self, name: str, default: bool = False) -> bool:
-        value = self.get(name)
-        value = default if value is None else value
-        if not isinstance(value, bool):
-            raise InputError(f"{self.source}: {name} is {_shown(value)}; needed is true or false")
-        return value
-
-
 def read_config(path: str | Path) -> VideoVLM | LanguageModel:
     """The shape that a config.json describes.
 
     A LLaVA model is taken to read each frame as one image, without the tiles that it may cut single images into, and
-    to pool it to any number of tokens up to its patches.
+    to pool it to any number of tokens up to its patches. Of Video-LLaVA's two towers the one for videos is kept.
 
     Args:
         path: the file, or a folder that holds a config.json.
@@ -115,7 +58,7 @@ def read_config(path: str | Path) -> VideoVLM | LanguageModel:
     """
     path = Path(path)
     file = path / "config.json" if path.is_dir() else path
-    fields = _Fields(str(file), _load(file))
+    fields = Fields(str(file), load(file))
     kind = fields.text("model_type")
     if kind not in _READERS:
         seen = f"model_type {kind!r}" if kind else "no model_type"
@@ -124,28 +67,7 @@ def read_config(path: str | Path) -> VideoVLM | LanguageModel:
     return _READERS[kind](fields, name)
 
 
-def _load(file: Path) -> object:
-    try:
-        with file.open("rb") as stream:
-            raw = stream.read(MAX_BYTES + 1)
-    except OSError as problem:
-        what = problem.strerror or problem
-        raise InputError(f"cannot read {file}: {what}; give a config.json or its folder") from None
-    if len(raw) > MAX_BYTES:
-        raise InputError(f"{file} is larger than {MAX_BYTES} bytes, so no config.json; give the model's config.json")
-    try:
-        return json.loads(raw.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as problem:
-        line = str(problem).splitlines()[0][:200]
-        raise InputError(f"{file} is no valid JSON ({line}); give the model's config.json") from None
-
-
-def _shown(value: object) -> str:
-    text = json.dumps(value, default=str)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _language_model(fields: _Fields, name: str, kind: str, tied: bool) -> LanguageModel:
+def _language_model(fields: Fields, name: str, kind: str, tied: bool) -> LanguageModel:
     _refuse_windows(fields, kind)
     hidden, heads = fields.integer("hidden_size"), fields.integer("num_attention_heads")
     kv_heads = fields.integer("num_key_value_heads", heads)
@@ -170,18 +92,18 @@ def _language_model(fields: _Fields, name: str, kind: str, tied: bool) -> Langua
     )
 
 
-def _refuse_windows(fields: _Fields, kind: str) -> None:
+def _refuse_windows(fields: Fields, kind: str) -> None:
     layers, window = fields.get("layer_types"), fields.get("sliding_window")
     # Mistral slides whenever a window is given; Qwen only where it is switched on.
     if fields.flag("use_sliding_window", default=kind == "mistral") and window is not None:
-        raise InputError(f"{fields.source}: sliding_window is {_shown(window)}; attention within a window is not "
+        raise InputError(f"{fields.source}: sliding_window is {shown(window)}; attention within a window is not "
                          "supported; set it to null to cost full attention")
     if isinstance(layers, list) and set(map(str, layers)) - {"full_attention"}:
-        raise InputError(f"{fields.source}: layer_types holds {_shown(sorted(set(map(str, layers))))}; supported is "
+        raise InputError(f"{fields.source}: layer_types holds {shown(sorted(set(map(str, layers))))}; supported is "
                          "full_attention alone")
 
 
-def _plain(fields: _Fields, name: str) -> LanguageModel:
+def _plain(fields: Fields, name: str) -> LanguageModel:
     # A language model's own file states its sizes, so nothing is assumed but what transformers leaves out on purpose.
     kind = fields.text("model_type")
     defaults = _LM_DEFAULTS[kind]
@@ -189,14 +111,14 @@ def _plain(fields: _Fields, name: str) -> LanguageModel:
     return _language_model(fields, name, kind, fields.flag("tie_word_embeddings"))
 
 
-def _nested_lm(fields: _Fields, key: str, name: str, otherwise: str = "") -> LanguageModel:
+def _nested_lm(fields: Fields, key: str, name: str, otherwise: str = "") -> LanguageModel:
     nested = fields.under(key, _LM_DEFAULTS, otherwise=otherwise)
     # transformers ties where either level says so, except that a level which says nothing leaves it to the other.
     tied = fields.flag("tie_word_embeddings") or nested.flag("tie_word_embeddings")
     return _language_model(nested, name, nested.text("model_type"), tied)
 
 
-def _fixed_tower(fields: _Fields, key: str, otherwise: str = "") -> VisionTower:
+def _fixed_tower(fields: Fields, key: str, otherwise: str = "") -> VisionTower:
     nested = fields.under(key, _TOWER_DEFAULTS, otherwise=otherwise)
     kind = nested.text("model_type")
     _three_colours(nested)
@@ -213,7 +135,7 @@ def _fixed_tower(fields: _Fields, key: str, otherwise: str = "") -> VisionTower:
     )
 
 
-def _widths(fields: _Fields, hidden_name: str, heads_name: str) -> tuple[int, int, int]:
+def _widths(fields: Fields, hidden_name: str, heads_name: str) -> tuple[int, int, int]:
     hidden, heads, patch = fields.integer(hidden_name), fields.integer(heads_name), fields.side("patch_size", 14)
     if hidden % heads:
         raise InputError(f"{fields.source}: {hidden_name} {hidden} does not divide into {heads} heads; {heads_name} "
@@ -221,20 +143,20 @@ def _widths(fields: _Fields, hidden_name: str, heads_name: str) -> tuple[int, in
     return hidden, heads, patch
 
 
-def _norm(fields: _Fields) -> str:
+def _norm(fields: Fields) -> str:
     norm = fields.text("norm_type", "layer_norm")
     if norm not in ("layer_norm", "rms_norm"):
         raise InputError(f"{fields.source}: norm_type is {norm!r}; supported are layer_norm, rms_norm")
     return norm
 
 
-def _three_colours(fields: _Fields) -> None:
+def _three_colours(fields: Fields) -> None:
     for name in ("num_channels", "in_channels"):
         if fields.integer(name, 3) != 3:
             raise InputError(f"{fields.source}: {name} is {fields.get(name)}; supported is 3")
 
 
-def _features(fields: _Fields, name: str, tower: VisionTower, default: int) -> tuple[VisionTower, int]:
+def _features(fields: Fields, name: str, tower: VisionTower, default: int) -> tuple[VisionTower, int]:
     """The tower with the layers skipped that no feature needs, and the number of layers that features come from.
 
     Feature -1 is the last layer's output, -2 the one before, 0 the patch embedding.
@@ -243,13 +165,13 @@ def _features(fields: _Fields, name: str, tower: VisionTower, default: int) -> t
     listed = chosen if isinstance(chosen, list) and chosen else [default if chosen is None else chosen]
     layers = [k for k in listed if type(k) is int and 0 < abs(k) <= tower.layers]
     if len(layers) < len(listed):
-        raise InputError(f"{fields.source}: {name} is {_shown(chosen)}; allowed are layers of {tower.layers}, counted "
+        raise InputError(f"{fields.source}: {name} is {shown(chosen)}; allowed are layers of {tower.layers}, counted "
                          "from 1, or from -1 for the last")
     run = max(k if k > 0 else tower.layers + 1 + k for k in layers)
     return replace(tower, skipped_layers=tower.layers - run, final_norm=False), len(layers)
 
 
-def _llava(fields: _Fields, name: str) -> VideoVLM:
+def _llava(fields: Fields, name: str) -> VideoVLM:
     kind = fields.text("model_type")
     onevision, video_llava = kind == "llava_onevision", kind == "video_llava"
     tower = _fixed_tower(fields, "vision_config", "siglip_vision_model" if onevision else "clip_vision_model")
@@ -266,7 +188,7 @@ def _llava(fields: _Fields, name: str) -> VideoVLM:
     return VideoVLM(name=name, family="llava", tower=tower, projector=projector, lm=lm)
 
 
-def _keeps_class_token(fields: _Fields, tower: VisionTower, default: str) -> bool:
+def _keeps_class_token(fields: Fields, tower: VisionTower, default: str) -> bool:
     strategy = fields.text("vision_feature_select_strategy", default)
     if strategy not in ("default", "full") or (strategy == "default" and not tower.class_tokens):
         raise InputError(f"{fields.source}: vision_feature_select_strategy is {strategy!r}; allowed are 'full', and "
@@ -274,7 +196,7 @@ def _keeps_class_token(fields: _Fields, tower: VisionTower, default: str) -> boo
     return strategy == "full" and bool(tower.class_tokens)
 
 
-def _original_llava(fields: _Fields, name: str) -> VideoVLM:
+def _original_llava(fields: Fields, name: str) -> VideoVLM:
     kind = fields.text("model_type").removeprefix("llava_")
     tower_name, projector = fields.text("mm_vision_tower"), fields.text("mm_projector_type", "linear")
     if tower_name not in _NAMED_TOWERS:
@@ -291,10 +213,10 @@ def _original_llava(fields: _Fields, name: str) -> VideoVLM:
                     projector=Projector(kind="mlp", pooled=True, features=features))
 
 
-def _qwen(fields: _Fields, name: str) -> VideoVLM:
+def _qwen(fields: Fields, name: str) -> VideoVLM:
     kind = fields.text("model_type")
     old = kind == "qwen2_vl"
-    vision = _Fields(f"{fields.source}: vision_config", fields.values.get("vision_config"))
+    vision = Fields(f"{fields.source}: vision_config", fields.values.get("vision_config"))
     _three_colours(vision)
     hidden, heads, patch = _widths(vision, "embed_dim" if old else "hidden_size", "num_heads")
     tower = VisionTower(
@@ -310,11 +232,15 @@ def _qwen(fields: _Fields, name: str) -> VideoVLM:
         lm = _nested_lm(fields, "text_config", f"{name}-lm", f"{kind}_text")
     else:
         lm = _language_model(fields, f"{name}-lm", kind, fields.flag("tie_word_embeddings"))
+    outputs = vision.integer("hidden_size" if old else "out_hidden_size", int(lm.hidden))
+    if outputs != lm.hidden:
+        raise InputError(f"{vision.source}: {'hidden_size' if old else 'out_hidden_size'} is {outputs}; needed is "
+                         f"{lm.hidden}, the language model's hidden_size")
     return VideoVLM(name=name, family=kind.replace("qwen2_5", "qwen2.5").replace("_", "-"), tower=tower, lm=lm,
                     projector=Projector(kind="merger", merge=vision.integer("spatial_merge_size", 2)))
 
 
-def _window(fields: _Fields, patch: int) -> int:
+def _window(fields: Fields, patch: int) -> int:
     """Side of an attention window in patches; it must hold whole merged patches."""
     window, merge = fields.integer("window_size", 112), fields.integer("spatial_merge_size", 2)
     if window % (patch * merge):
@@ -323,15 +249,15 @@ def _window(fields: _Fields, patch: int) -> int:
     return window // patch
 
 
-def _full_layers(fields: _Fields) -> tuple[int, ...]:
+def _full_layers(fields: Fields) -> tuple[int, ...]:
     layers = fields.get("fullatt_block_indexes")
     layers = [7, 15, 23, 31] if layers is None else layers
     if not isinstance(layers, list) or any(type(k) is not int or k < 0 for k in layers):
-        raise InputError(f"{fields.source}: fullatt_block_indexes is {_shown(layers)}; needed is a list of layers")
+        raise InputError(f"{fields.source}: fullatt_block_indexes is {shown(layers)}; needed is a list of layers")
     return tuple(sorted(set(layers)))
 
 
-def _internvl(fields: _Fields, name: str) -> VideoVLM:
+def _internvl(fields: Fields, name: str) -> VideoVLM:
     old = fields.text("model_type") == "internvl_chat"
     tower = _fixed_tower(fields, "vision_config", "intern_vit_6b" if old else "internvl_vision")
     tower, features = _features(fields, "select_layer" if old else "vision_feature_layer", tower, -1)
@@ -340,14 +266,14 @@ def _internvl(fields: _Fields, name: str) -> VideoVLM:
     ratio = fields.get("downsample_ratio")
     merge = {None: 2, 0.5: 2, 0.25: 4, 1.0: 1}.get(ratio if isinstance(ratio, float | int | None) else -1.0)
     if merge is None or tower.grid % merge or features != 1:
-        raise InputError(f"{fields.source}: downsample_ratio is {_shown(ratio)} on a grid of {tower.grid} patches; "
+        raise InputError(f"{fields.source}: downsample_ratio is {shown(ratio)} on a grid of {tower.grid} patches; "
                          "supported are 1, 0.5 and 0.25 that divide the grid, and one layer of features")
     lm = _nested_lm(fields, "llm_config" if old else "text_config", f"{name}-lm", "" if old else "qwen2")
     return VideoVLM(name=name, family="internvl", tower=tower, lm=lm,
                     projector=Projector(kind="pixel-shuffle", merge=merge))
 
 
-_READERS: Mapping[str, Callable[[_Fields, str], VideoVLM | LanguageModel]] = {
+_READERS: Mapping[str, Callable[[Fields, str], VideoVLM | LanguageModel]] = {
     **dict.fromkeys(("llava", "llava_next", "llava_next_video", "llava_onevision", "video_llava"), _llava),
     **dict.fromkeys(("llava_llama", "llava_qwen", "llava_mistral"), _original_llava),
     **dict.fromkeys(("qwen2_vl", "qwen2_5_vl"), _qwen),
