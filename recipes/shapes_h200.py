@@ -24,10 +24,14 @@ def shapes_h200() -> Study:
         base_mix=((16, 16), (32, 4), (8, 36), (32, 16), (4, 64), (16, 1), (8, 9), (2, 16), (16, 36), (1, 64)),
         eval_clips=4096,
         data_seed=20,
-        star=Star(centre=("4.7M", 16, 16), data_sizes=(25_000, 50_000, 100_000, 200_000)),
-        isoflop=IsoFlop(budgets=(4e8, 1.2e9, 3.6e9, 1.08e10), tolerance=0.13, data_size=200_000),
-        repeats=Repeats(configurations=(("4.7M", 16, 16), ("0.8M", 16, 16), ("4.7M", 4, 16), ("4.7M", 16, 1)),
-                        data_sizes=(50_000, 200_000), seeds=(1, 2)),
+        star=Star(centre=("4.7M", 16, 16), data_sizes=(25_600 * 12, 51_200 * 12, 102_400 * 12)),
+        isoflop=IsoFlop(budgets=(5e8, 1.5e9, 4.5e9, 1.35e10), tolerance=0.13, data_size=204_800 * 12),
+        repeats=(
+            Repeats(sweep="star", configurations=(("4.7M", 16, 16), ("0.8M", 16, 16), ("4.7M", 4, 16), ("4.7M", 16, 1)),
+                    data_sizes=(25_600 * 12, 102_400 * 12), seeds=(1, 2)),
+            Repeats(sweep="isoflop", configurations=(("0.8M", 8, 64), ("4.7M", 16, 16), ("10M", 8, 4)),
+                    data_sizes=(204_800 * 12,), seeds=(1, 2)),
+        ),
     )
 
 
@@ -47,7 +51,7 @@ def shapes_tiny() -> Study:
         finetuning=replace(small, examples=None),
         base_mix=((2, 4), (4, 1)),
         eval_clips=32,
-        star=Star(centre=("8k", 2, 4), data_sizes=(16, 32)),
-        isoflop=IsoFlop(budgets=(1e7,), tolerance=0.5, data_size=32),
-        repeats=Repeats(configurations=(("8k", 2, 4),), data_sizes=(32,), seeds=(1,)),
+        star=Star(centre=("8k", 2, 4), data_sizes=(192, 384)),
+        isoflop=IsoFlop(budgets=(4e6,), tolerance=0.2, data_size=768),
+        repeats=(Repeats(sweep="star", configurations=(("8k", 2, 4),), data_sizes=(384,), seeds=(1,)),),
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from vidscale.errors import InputError
 from vidscale.runs.shapes.model import LmShape, TowerShape
+from vidscale.runs.shapes.questions import QUESTIONS
 from vidscale.runs.shapes.scene import GRID
 
 #: The ladder of language models: name, layers, hidden, MLP.
@@ -48,7 +49,7 @@ class Training:
 
 @dataclass(frozen=True, kw_only=True)
 class Star:
-    """Arms of the star: indices are names of language models, frames and tokens; see `vidscale.design.star_design`."""
+    """The star: its centre (language model, frames, tokens) and data sizes; the arms are the study's levels."""
 
     centre: tuple[str, int, int]
     data_sizes: tuple[int, ...]
@@ -65,8 +66,9 @@ class IsoFlop:
 
 @dataclass(frozen=True, kw_only=True)
 class Repeats:
-    """Configurations repeated with further seeds, to measure the noise of a run."""
+    """Runs of a sweep that are repeated with further seeds, to measure the noise of a run."""
 
+    sweep: str
     configurations: tuple[tuple[str, int, int], ...]
     data_sizes: tuple[int, ...]
     seeds: tuple[int, ...]
@@ -75,6 +77,8 @@ class Repeats:
 @dataclass(frozen=True, kw_only=True)
 class Study:
     """The study's recipe.
+
+    A data size n counts unique (clip, question) examples, each seen once; 12 of them share a clip.
 
     Attributes:
         name: goes into every row.
@@ -102,7 +106,7 @@ class Study:
     data_seed: int
     star: Star
     isoflop: IsoFlop
-    repeats: Repeats
+    repeats: tuple[Repeats, ...]
     micro_values: float = 1.5e8
 
     def __post_init__(self) -> None:
@@ -110,6 +114,11 @@ class Study:
             side = round(tokens**0.5)
             if side * side != tokens or not 1 <= side <= GRID:
                 raise InputError(f"tokens per frame is {tokens}; allowed are the squares 1, 4, … {GRID * GRID}")
+        each = QUESTIONS * self.finetuning.batch
+        for size in (*self.star.data_sizes, self.isoflop.data_size, *(n for r in self.repeats for n in r.data_sizes)):
+            if size < each or size % each:
+                raise InputError(f"data size {size} is no multiple of {each}, a batch of {self.finetuning.batch} clips "
+                                 f"with {QUESTIONS} questions each; choose one, so that all steps are alike")
 
     def lm(self, name: str) -> LmShape:
         """A language model by its name.

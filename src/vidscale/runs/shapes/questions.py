@@ -1,7 +1,7 @@
 """Questions about a clip, in a language of whole words: 12 per clip, each of 4 words, each answered by one word.
 
 A question is `template argument argument ?`, with `.` where a template needs fewer arguments; the answer is predicted
-after `?`. Evaluation is multiple choice: the likeliest of the task's options, all of which are equally likely to be
+after `?` (`<end>` follows an answer in files only). Evaluation is multiple choice: the likeliest of the task's options, all of which are equally likely to be
 right. Two mixes exist, and no template is in both:
 
     EVALUATED   the nine tasks that runs are finetuned on and evaluated on
@@ -31,7 +31,7 @@ QUESTIONS, QUESTION_WORDS = 12, 4
 
 COLOURS = ("red", "green", "blue", "yellow", "cyan", "magenta", "orange", "grey")
 _GROUPS: dict[str, tuple[str, ...]] = {
-    "marks": (".", "?"),
+    "marks": (".", "?", "<end>"),
     "numbers": tuple(str(i) for i in range(9)),
     "colours": COLOURS,
     "glyphs": ("plus", "ring", "slash", "bars"),
@@ -57,7 +57,7 @@ _GROUPS: dict[str, tuple[str, ...]] = {
 WORDS: tuple[str, ...] = tuple(word for group in _GROUPS.values() for word in group)
 _FIRST = {name: WORDS.index(group[0]) for name, group in _GROUPS.items()}
 TOKEN = {word: token for token, word in enumerate(WORDS)}
-NOTHING, ASK = TOKEN["."], TOKEN["?"]
+NOTHING, ASK, END = TOKEN["."], TOKEN["?"], TOKEN["<end>"]
 
 
 @dataclass(frozen=True, kw_only=True)
