@@ -114,7 +114,7 @@ def refused(path, said):
     (b'{"schema": "vidscale-study"}', "no vidscale fit"),
     (b'{"schema": "vidscale-fit"}', "version"),
     (b'{"schema": "vidscale-fit", "version": true}', "version"),
-    (b'{"schema": "vidscale-fit", "version": 2}', "update vidscale"),
+    (b'{"schema": "vidscale-fit", "version": 3}', "update vidscale"),
     (b'{"schema": "vidscale-fit", "version": 1}', "'table' is missing"),
 ])
 def test_files_that_are_no_fit(tmp_path, raw, said):

@@ -68,26 +68,58 @@ class Fitting:
 
 @dataclass(frozen=True, kw_only=True)
 class Choosing:
-    """What may be chosen, at what cost, and what is reported of it."""
+    """What may be chosen."""
 
     lattice: Annotated[str, typer.Option("--lattice", metavar="measured|published|deployable|dense",
                                          help="Configurations to choose from.")] = "measured"
     fix: Annotated[Strings, _many("--fix", metavar="FACTOR=VALUE", help="Hold a factor: --fix lm_params=7.5e9; "
                                   "repeatable.")] = field(default_factory=list)
-    encoder_params: Annotated[float | None, typer.Option("--encoder-params", show_default=False,
-                                                         help="Parameters of the vision encoder; by default the data's "
-                                                              "own, else the paper's 0.43e9.")] = None
-    encoder_tokens: Annotated[float | None, typer.Option("--encoder-tokens", show_default=False,
-                                                         help="Tokens the encoder sees per frame; by default the "
-                                                              "data's own, else the paper's 768.")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Costing:
+    """What an inference costs: the cost that budgets are in, what it is of, and limits beside it."""
+
+    cost: Annotated[str | None, typer.Option("--cost", metavar="KIND", show_default=False,
+                                             help="flops (the paper's formula), lm-only, flops-exact, ttft (time to "
+                                                  "first token), latency (to the last output token), gpu-seconds or "
+                                                  "dollars; by default flops, or what a saved study was for.")] = None
+    gpu: Annotated[str | None, typer.Option("--gpu", metavar="NAME", show_default=False,
+                                            help="The GPU, such as h200; what does not fit in its memory is left "
+                                                 "out.")] = None
+    profile: Annotated[str | None, typer.Option("--profile", metavar="NAME|FILE.json", show_default=False,
+                                                help="A profile that `vidscale calibrate` wrote; by default the one "
+                                                     "that comes with the package, else the data sheet.")] = None
+    price: Annotated[str | None, typer.Option("--price", metavar="DOLLARS", show_default=False,
+                                              help="Dollars per GPU-hour; by default a usual one of that GPU.")] = None
+    model: Annotated[str | None, typer.Option("--model", metavar="NAME|config.json", show_default=False,
+                                              help="What lm_params stands for: a family of models (llava-llama3, the "
+                                                   "default, qwen2-vl, qwen2.5-vl, internvl), one model, or a "
+                                                   "config.json.")] = None
+    batch: Annotated[int | None, typer.Option("--batch", min=1, show_default=False,
+                                              help="Requests served together; 1 by default.")] = None
+    text_tokens: Annotated[int | None, typer.Option("--text-tokens", min=0, show_default=False,
+                                                    help="Prompt tokens beside the visual ones; 0 by default.")] = None
+    output_tokens: Annotated[int | None, typer.Option("--output-tokens", min=1, show_default=False,
+                                                      help="Tokens of the answer; 1 by default.")] = None
+    limit: Annotated[Strings, _many("--limit", metavar="KIND<=AMOUNT", help="What every configuration has to meet "
+                                    "beside the budget: 'latency<=500ms', 'ttft<=300ms', 'memory<=24GB', "
+                                    "'flops<=30e12', 'dollars<=20'; repeatable.")] = field(default_factory=list)
+    encoder_params: Annotated[str | None, typer.Option("--encoder-params", metavar="PARAMETERS", show_default=False,
+                                                       help="For flops: parameters of the vision encoder; by default "
+                                                            "the data's own, else the paper's 0.43e9.")] = None
+    encoder_tokens: Annotated[str | None, typer.Option("--encoder-tokens", metavar="TOKENS", show_default=False,
+                                                       help="For flops: tokens the encoder sees per frame; by default "
+                                                            "the data's own, else the paper's 768.")] = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Asking:
     """The budgets, data sizes and comparisons a frontier is asked for."""
 
-    budget: Annotated[Strings, _many("--budget", metavar="FLOPS", help="Budget per video in FLOPs, such as 15e12 or "
-                                     "15T; repeatable; by default six over the lattice.")] = field(default_factory=list)
+    budget: Annotated[Strings, _many("--budget", metavar="AMOUNT", help="Budget in the unit of the cost: 15e12 or 15T "
+                                     "FLOPs, 500ms, $20 (per million videos); repeatable; by default six over the "
+                                     "lattice.")] = field(default_factory=list)
     data_size: Annotated[Strings, _many("--data-size", metavar="EXAMPLES", help="Finetuning examples, such as 1e6 or "
                                         "1M; repeatable; by default the measured ones.")] = field(default_factory=list)
     current: Annotated[str | None, typer.Option("--current", metavar="lm_params=…,frames=…,tokens_per_frame=…",

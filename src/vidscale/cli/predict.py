@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vidscale.cli.options import FitSource, Fitting, Predicting, Printing, Reading, TaskAnswers
+from vidscale.cli.options import Costing, FitSource, Fitting, Predicting, Printing, Reading, TaskAnswers
 from vidscale.cli.screen import Screen
 from vidscale.errors import InputError
 
 if TYPE_CHECKING:
+    from vidscale.cost import CostModel
     from vidscale.study import Model
 
 #: Most configurations that are predicted at once.
@@ -24,18 +25,18 @@ def predict(
     points: Annotated[Path | None, typer.Option("--points", metavar="POINTS.csv", show_default=False,
                                                 help="A table of configurations, one column per factor.")] = None,
     task: TaskAnswers = [],  # noqa: B006
-    reading: Reading, fitting: Fitting, predicting: Predicting, printing: Printing,
+    reading: Reading, fitting: Fitting, costing: Costing, predicting: Predicting, printing: Printing,
 ) -> None:
-    """Predict task errors, with intervals.
+    """Predict task errors, with intervals and costs.
 
-    One interval is for the true mean, the other for a new measurement.
+    One interval is for the true mean, the other for a new measurement. The cost is the one asked for with --cost.
 
     \b
     Example:
       vidscale predict li2024 --form li --at lm_params=4e9,tokens_per_frame=64
     """
     from vidscale.cli.screen import use_threads
-    from vidscale.cli.source import open_model, study_settings
+    from vidscale.cli.source import encoder, load_saved, open_model, study_settings
     from vidscale.cli.words import factors
 
     screen = Screen(printing)
@@ -44,41 +45,73 @@ def predict(
         asked += read_points(points)
     if not asked:
         raise InputError("nothing to predict; give --at lm_params=7.5e9,frames=32,… or --points points.csv")
-    settings = study_settings(fitting, predicting=predicting)
+    saved = load_saved(source, reading, fitting, task)
+    settings = study_settings(fitting, costing=costing, predicting=predicting,
+                              stored=None if saved is None else saved.cost_settings)
     use_threads(printing)
     import numpy as np
 
+    from vidscale.cost.deployment import cost_notes, cost_of
     from vidscale.report import plain, tables
     from vidscale.space import FACTORS_AND_DATA
+    from vidscale.study import cost_model
 
     def early(table: Any) -> None:
+        cost_of(settings.cost)
         for point in asked:
             _check_complete(point, table.varying, table.name)
 
     with screen.progress(3 * len(settings.forms) + 2) as tick:
-        model, notes = open_model(source, reading, fitting, settings, task, tick, early)
+        model, notes = open_model(source, saved, reading, fitting, settings, task, tick, early)
     rows = np.array([[_value(model, point, factor) for factor in FACTORS_AND_DATA] for point in asked])
     outside = [model.outside(row) for row in rows]
     told = [{f: float(v) for f, v in zip(FACTORS_AND_DATA, row, strict=True) if f in model.levels or f in point}
             for row, point in zip(rows, asked, strict=True)]
+    cost = cost_model(model, encoder(costing, model.encoder), settings.cost)
+    costs, unpriced = row_costs(cost, told)
     found = []
     for target in task or list(model.targets):
         said = model.predict(target, rows, predictor=predicting.predictor, level=predicting.level,
                              n_eval=predicting.n_eval, seed=fitting.seed)
-        found += plain.prediction_dict(target, told, said, outside)
+        found += plain.prediction_dict(target, told, said, outside, costs)
+    over = sum(row["error"] > 1 for row in found)
+    notes = (*notes, *([unpriced] if unpriced else cost_notes(cost, rows[:, :3])), *(
+        [f"{over} of {len(found)} predicted errors are above 100 %: no error can be that high, the law is used beyond "
+         "what it can describe"] if over else []))
     if printing.as_json:
         screen.json({"model": plain.model_dict(model), "predictor": predicting.predictor, "level": predicting.level,
-                     "predictions": found, "notes": list(notes)})
+                     "cost": cost.name, "unit": cost.unit, "predictions": found, "notes": list(notes)})
         return
     title = tables.label(model.table, model.synthetic)
-    screen.tables(tables.prediction_table(found, title=title, predictor=predicting.predictor))
+    screen.tables(tables.prediction_table(found, title=title, predictor=predicting.predictor, cost=cost.name,
+                                         cost_unit=cost.unit))
     screen.notes(notes)
 
 
-def read_points(path: Path) -> list[dict[str, float]]:
-    """Configurations from a file, one column per factor, every cell a positive number."""
+def row_costs(cost: "CostModel", points: list[dict[str, float]]) -> tuple[list[dict[str, Any]], str]:
+    """What each configuration costs and which limits it breaks, and why some have no cost: they lack a factor."""
     import numpy as np
 
+    from vidscale.cost.constraints import base_cost, broken_limits
+    from vidscale.space import FACTORS
+
+    found: list[dict[str, Any]] = [{"cost": None, "limits_broken": []} for _ in points]
+    whole = [i for i, point in enumerate(points) if all(f in point for f in FACTORS)]
+    if whole:
+        x = np.array([[points[i][f] for f in FACTORS] for i in whole])
+        amounts = base_cost(cost).cost(x)
+        for i, amount, broken in zip(whole, amounts.tolist(), broken_limits(cost, x), strict=True):
+            found[i] = {"cost": amount, "limits_broken": list(broken)}
+    missing = [f for f in FACTORS if any(f not in point for point in points)]
+    why = f"no cost where {', '.join(missing)} is not known: add {missing[0]}=… to the configuration" if missing else ""
+    return found, why
+
+
+def read_points(path: Path) -> list[dict[str, float]]:
+    """Configurations from a file, one column per factor, every cell a number that the factor can have."""
+    import numpy as np
+
+    from vidscale.cli.words import outside as factor_fault
     from vidscale.measurements.cells import column, numbers
     from vidscale.measurements.load import load_file
     from vidscale.space import FACTORS_AND_DATA
@@ -93,9 +126,10 @@ def read_points(path: Path) -> list[dict[str, float]]:
     for name in names:
         cells = column(raw, name, name)
         values[name] = numbers(cells)
-        wrong = cells.first(~(values[name] > 0) | ~np.isfinite(values[name]))
+        wrong = cells.first(np.array([bool(factor_fault(name, value)) for value in values[name].tolist()]))
         if wrong is not None:
-            raise cells.fail(wrong, f"the value is {values[name][wrong]:g}", "allowed are positive numbers")
+            value = float(values[name][wrong])
+            raise cells.fail(wrong, f"the value is {value:g}", factor_fault(name, value).lstrip(";: "))
     return [{name: float(values[name][i]) for name in names} for i in range(len(raw.cells))]
 
 

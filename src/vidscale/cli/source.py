@@ -2,15 +2,16 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidscale.cli.options import Asking, Choosing, Fitting, Predicting, Reading
+from vidscale.cli.options import Asking, Choosing, Costing, Fitting, Predicting, Reading
 from vidscale.errors import InputError
 
 if TYPE_CHECKING:
-    from vidscale.cost import PaperCost
+    from vidscale.cost import CostModel
+    from vidscale.cost.deployment import CostSettings
     from vidscale.measurements import MeasurementTable, Observations
     from vidscale.space import Lattice
     from vidscale.study import Model, StudySettings
@@ -28,11 +29,19 @@ def read_table(source: str, reading: Reading, tasks: Sequence[str] = ()) -> "Mea
 
 
 def study_settings(
-    fitting: Fitting, *, choosing: Choosing | None = None, asking: Asking | None = None,
-    predicting: Predicting | None = None, table: "MeasurementTable | None" = None,
+    fitting: Fitting, *, choosing: Choosing | None = None, costing: Costing | None = None,
+    asking: Asking | None = None, predicting: Predicting | None = None, table: "MeasurementTable | None" = None,
+    stored: "CostSettings | None" = None,
 ) -> "StudySettings":
-    """Options as the settings of a study; what a verb does not ask for keeps its default."""
-    from vidscale.cli.words import configuration, factors, number, numbers
+    """Options as the settings of a study; what a verb does not ask for keeps its default.
+
+    Args:
+        fitting, choosing, costing, asking, predicting: the options.
+        table: whose own encoder counts where none is asked for.
+        stored: the cost of a saved study, over which cost options are laid.
+    """
+    from vidscale.cli.words import budget, configuration, factor_value, factors, number, numbers
+    from vidscale.cost.units import FLOPS
     from vidscale.space import FACTORS
     from vidscale.study import StudySettings
 
@@ -45,17 +54,53 @@ def study_settings(
             raise InputError("--forms is empty; write names separated by commas, such as add,add-interact")
     if choosing is not None:
         fixed = [factors(text, "--fix", FACTORS) for text in choosing.fix]
-        given |= {"lattice": choosing.lattice, "fixed": {k: v for part in fixed for k, v in part.items()} or None,
-                  "encoder": encoder(choosing, table.encoder if table is not None else None)}
+        given |= {"lattice": choosing.lattice, "fixed": {k: v for part in fixed for k, v in part.items()} or None}
+    unit = FLOPS
+    if costing is not None:
+        given |= {"cost": cost_settings(costing, stored),
+                  "encoder": encoder(costing, table.encoder if table is not None else None)}
+        unit = given["cost"].unit
     if asking is not None:
-        given |= {"budgets": tuple(number(text, "--budget") for text in asking.budget) or None,
-                  "data_sizes": tuple(number(text, "--data-size") for text in asking.data_size) or None,
+        given |= {"budgets": tuple(budget(text, unit) for text in asking.budget) or None,
+                  "data_sizes": tuple(factor_value("data_size", number(text, "--data-size"), "--data-size")
+                                      for text in asking.data_size) or None,
                   "current": configuration(asking.current, "--current") if asking.current else None,
                   "tolerance": asking.near}
     if predicting is not None:
         given |= {"predictor": predicting.predictor, "level": predicting.level, "n_eval": predicting.n_eval}
     settings = StudySettings(**given)
     check_settings(settings)
+    return settings
+
+
+def cost_settings(costing: Costing, stored: "CostSettings | None" = None) -> "CostSettings":
+    """The cost that options ask for, over that of a saved study unless they ask for another kind.
+
+    Raises:
+        InputError: an option is no amount of what it should be, or changes nothing.
+    """
+    from vidscale.cli.words import number
+    from vidscale.cost.constraints import parse_limit
+    from vidscale.cost.deployment import TIMED, CostSettings
+
+    options = {"kind": costing.cost, **{name: getattr(costing, name) for name in (
+        "gpu", "profile", "model", "batch", "text_tokens", "output_tokens")}}
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    if costing.price is not None:
+        given["price"] = number(costing.price.strip().removeprefix("$"), "--price")
+    if costing.limit:
+        given["limits"] = tuple(parse_limit(text) for text in costing.limit)
+    kept = stored is not None and given.get("kind", stored.kind) == stored.kind
+    settings = replace(stored if kept and stored is not None else CostSettings(), **given)
+    kinds = set(settings.kinds)
+    uses = {"model": kinds - {"flops", "lm-only"}, "text_tokens": kinds - {"flops", "lm-only"},
+            "output_tokens": kinds - {"flops", "lm-only"}, "batch": kinds & {*TIMED, "memory"},
+            "price": kinds & {"dollars"}}
+    for name, found in uses.items():
+        if name in given and not found:
+            other = "dollars" if name == "price" else "latency"
+            raise InputError(f"--{name.replace('_', '-')} changes nothing under --cost {settings.kind}; add --cost "
+                             f"{other} or a limit that depends on it, or leave it out")
     return settings
 
 
@@ -79,24 +124,25 @@ def check_settings(settings: "StudySettings") -> None:
         raise InputError(f"--n-eval is {settings.n_eval!r}; a measurement has at least 1 question")
 
 
-def check_question(model: "Model", settings: "StudySettings") -> "tuple[Lattice, PaperCost, Any, Any]":
+def check_question(model: "Model", settings: "StudySettings") -> "tuple[Lattice, CostModel, Any, Any]":
     """(lattice, cost, budgets, data sizes) that settings ask for, checked against what the model can answer.
 
     A model that only has its table's name, levels and encoder is enough, so this can be asked before any fit.
     """
     import numpy as np
 
-    from vidscale.frontier import check_budgets, compare_policies, naive_policies
+    from vidscale.cost.constraints import base_cost
+    from vidscale.frontier import check_budgets
     from vidscale.study import cost_model, default_budgets, frontier_data_sizes, make_lattice
 
     lattice = make_lattice(model, settings.lattice, settings.fixed)
-    cost = cost_model(model, settings.encoder)
+    cost = cost_model(model, settings.encoder, settings.cost)
     budgets = default_budgets(lattice, cost)
     if settings.budgets:
         budgets = check_budgets(np.asarray(settings.budgets), lattice, cost)
     sizes = frontier_data_sizes(model, settings.data_sizes)
-    if settings.current is not None:  # the policies say which configurations they can start from
-        compare_policies(np.full(len(lattice), 0.5), lattice, cost, budgets, naive_policies(settings.current))
+    if settings.current is not None:  # a cost says which configurations it cannot be of
+        base_cost(cost).cost(np.array([list(settings.current)], dtype=np.float64))
     return lattice, cost, budgets, sizes
 
 
@@ -121,17 +167,26 @@ def check_table(table: "MeasurementTable", settings: "StudySettings", tasks: Seq
     check_question(bare, settings)
 
 
-def encoder(choosing: Choosing, own: tuple[float, float] | None) -> tuple[float, float] | None:
+def encoder(costing: Costing, own: tuple[float, float] | None) -> tuple[float, float] | None:
     """(encoder_params, encoder_tokens) where asked for; what is not given is the data's own, else the paper's."""
-    from vidscale.cost import PAPER_ENCODER_PARAMS, PAPER_ENCODER_TOKENS, PaperCost
+    from vidscale.cli.words import number, outside
+    from vidscale.cost import PAPER_ENCODER_PARAMS, PAPER_ENCODER_TOKENS
 
-    if choosing.encoder_params is None and choosing.encoder_tokens is None:
+    if costing.encoder_params is None and costing.encoder_tokens is None:
         return None
-    params, tokens = own or (PAPER_ENCODER_PARAMS, PAPER_ENCODER_TOKENS)
-    params = params if choosing.encoder_params is None else choosing.encoder_params
-    tokens = tokens if choosing.encoder_tokens is None else choosing.encoder_tokens
-    PaperCost(encoder_params=params, encoder_tokens=tokens)  # says what is wrong with them
-    return params, tokens
+    found = list(own or (PAPER_ENCODER_PARAMS, PAPER_ENCODER_TOKENS))
+    # An encoder has parameters and tokens as a language model and a frame have them, and so the same ranges.
+    asked = (("encoder_params", costing.encoder_params, "lm_params"),
+             ("encoder_tokens", costing.encoder_tokens, "tokens_per_frame"))
+    for place, (name, text, like) in enumerate(asked):
+        if text is None:
+            continue
+        option = f"--{name.replace('_', '-')}"
+        found[place] = number(text, option)
+        wrong = outside(like, found[place])
+        if wrong:
+            raise InputError(f"{option}: {name} is {found[place]:g}{wrong}")
+    return found[0], found[1]
 
 
 def saved_fit(source: str) -> Path | None:
@@ -146,23 +201,33 @@ def saved_fit(source: str) -> Path | None:
     return None
 
 
+def load_saved(source: str, reading: Reading, fitting: Fitting, tasks: Sequence[str]) -> "Model | None":
+    """The model that a fit file or a study's folder holds; None where the source is a table.
+
+    Raises:
+        InputError: the file is no fit, options would have to fit it again, or a task is unknown.
+    """
+    saved = saved_fit(source)
+    return None if saved is None else _loaded(saved, reading, fitting, tasks)
+
+
 def open_model(
-    source: str, reading: Reading, fitting: Fitting, settings: "StudySettings", tasks: Sequence[str], tick: Any,
-    check: Any = None,
+    source: str, saved: "Model | None", reading: Reading, fitting: Fitting, settings: "StudySettings",
+    tasks: Sequence[str], tick: Any, check: Any = None,
 ) -> "tuple[Model, tuple[str, ...]]":
     """The model a source holds, or the one fitted to the table it names, and notes on it.
 
     Args:
         source: fit file, study folder or table.
-        reading, fitting: the options; a saved fit takes none of them.
+        saved: what `load_saved` gave for it.
+        reading, fitting: the options for a table.
         settings: the same, as settings.
         tasks: the targets that will be asked about.
         tick: called with a line of text as work goes on.
         check: called with the table before it is fitted, to refuse early what cannot be answered.
     """
-    saved = saved_fit(source)
     if saved is not None:
-        return _loaded(saved, reading, fitting, tasks), ()
+        return saved, ()
     from vidscale.measurements import observations
     from vidscale.study import bootstrap_model
 

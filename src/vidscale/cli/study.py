@@ -5,7 +5,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vidscale.cli.options import Asking, Choosing, Fitting, Predicting, Printing, Reading, TableSource, TaskRows
+from vidscale.cli.options import (
+    Asking,
+    Choosing,
+    Costing,
+    Fitting,
+    Predicting,
+    Printing,
+    Reading,
+    TableSource,
+    TaskRows,
+)
 from vidscale.cli.screen import Screen
 
 if TYPE_CHECKING:
@@ -20,7 +30,8 @@ def study(
     force: Annotated[bool, typer.Option("--force", help="Put the results among files of another kind; files of the "
                                                         "same name are replaced, others stay.")] = False,
     task: TaskRows = [],  # noqa: B006 - the parser makes a fresh one
-    reading: Reading, fitting: Fitting, choosing: Choosing, asking: Asking, predicting: Predicting, printing: Printing,
+    reading: Reading, fitting: Fitting, choosing: Choosing, costing: Costing, asking: Asking, predicting: Predicting,
+    printing: Printing,
 ) -> None:
     """The whole analysis, from a table to the frontier.
 
@@ -41,7 +52,8 @@ def study(
     folder = out or Path(f"{name}-study")
     check_folder(folder, force)
     measurements = read_table(table, reading, task)
-    settings = study_settings(fitting, choosing=choosing, asking=asking, predicting=predicting, table=measurements)
+    settings = study_settings(fitting, choosing=choosing, costing=costing, asking=asking, predicting=predicting,
+                              table=measurements)
     check_table(measurements, settings)
     use_threads(printing)
     from vidscale.report import write_study
@@ -86,7 +98,8 @@ def print_study(screen: Screen, done: "Study", *, every_task: bool) -> None:
     for target in targets:
         screen.tables(*frontier_tables(done, target, title))
     if done.current:
-        screen.tables(tables.current_table(done.current, title=title, target=None if every_task else lead))
+        screen.tables(tables.current_table(done.current, title=title, target=None if every_task else lead,
+                                           cost_unit=done.frontier.unit))
     if done.no_elasticity:
         screen.section(f"Elasticity: {title}", [done.no_elasticity])
     for target in targets if done.elasticities else []:
@@ -99,13 +112,15 @@ def print_study(screen: Screen, done: "Study", *, every_task: bool) -> None:
 
 
 def frontier_tables(done: "Study", target: str, title: str) -> list[Any]:
-    """Frontier, continuous optimum and naive policies of one target."""
+    """Frontier, continuous optimum, naive policies and what planning by FLOPs loses, of one target."""
     from vidscale.report import tables
+    from vidscale.report.regret import regret_table
 
     found = [tables.frontier_table(done.frontier, title=title, target=target)]
     if any(p.continuous is not None for p in done.frontier.points):
         found.append(tables.continuous_table(done.frontier, title=title, target=target))
-    return [*found, tables.policy_table(done.frontier, title=title, target=target)]
+    found.append(tables.policy_table(done.frontier, title=title, target=target))
+    return [*found, *([regret_table(done.frontier, title=title, target=target)] if done.frontier.regret else [])]
 
 
 def _near(path: Path) -> str:

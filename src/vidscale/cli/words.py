@@ -3,8 +3,21 @@
 import math
 from collections.abc import Sequence
 
+from vidscale.cost.units import read_amount
 from vidscale.errors import InputError
-from vidscale.space.factors import FACTORS, FACTORS_AND_DATA, ScalingFactors
+from vidscale.space.factors import (
+    DATA_SIZE,
+    FACTORS,
+    FACTORS_AND_DATA,
+    FRAMES,
+    LM_PARAMS,
+    TOKENS_PER_FRAME,
+    ScalingFactors,
+)
+
+#: Least and largest value of a factor, as in a table of measurements; what lies outside is a slip of the unit.
+RANGES: dict[str, tuple[float, float]] = {LM_PARAMS: (1e3, 1e14), FRAMES: (1.0, 1e9), TOKENS_PER_FRAME: (1.0, 1e9),
+                                          DATA_SIZE: (1.0, 1e15)}
 
 _SCALES = {"k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "G": 1e9, "T": 1e12}
 
@@ -57,16 +70,53 @@ def numbers(texts: Sequence[str], option: str) -> dict[str, float]:
 
 
 def factors(text: str, option: str, known: Sequence[str] = FACTORS_AND_DATA) -> dict[str, float]:
-    """Factors from "lm_params=7.5e9,frames=32", each positive and one of `known`."""
+    """Factors from "lm_params=7.5e9,frames=32", each one of `known` and within its range."""
     found = numbers([part for part in text.split(",") if part.strip()], option)
     for name, value in found.items():
         if name not in known:
             raise InputError(f"{option}: unknown factor {name!r}; allowed are {', '.join(known)}")
-        if value <= 0:
-            raise InputError(f"{option}: {name} is {value:g}; allowed are positive numbers")
+        factor_value(name, value, option)
     if not found:
         raise InputError(f"{option} is empty; write {known[0]}=7.5e9,frames=32 and so on")
     return found
+
+
+def factor_value(name: str, value: float, option: str) -> float:
+    """The value of a factor, if it is one the factor can have.
+
+    Raises:
+        InputError: it is not positive, or outside the range that a table of measurements allows.
+    """
+    wrong = outside(name, value)
+    if wrong:
+        raise InputError(f"{option}: {name} is {value:g}{wrong}")
+    return value
+
+
+def outside(name: str, value: float) -> str:
+    """What is wrong with a factor's value and what to write, to follow the value; empty where nothing is."""
+    low, high = RANGES[name]
+    if not value > 0:
+        return "; allowed are positive numbers"
+    if name == LM_PARAMS and value < low:
+        return f": that is {value:g} parameters; write {value:g}e9 or {value:g}B"
+    if not low <= value <= high:
+        return f"; allowed are numbers from {low:g} to {high:g}"
+    if name == FRAMES and value != int(value):
+        return "; allowed are whole numbers from 1"
+    return ""
+
+
+def budget(text: str, unit: str, option: str = "--budget") -> float:
+    """A budget in the unit of its cost, such as 15e12, 500ms or $20.
+
+    Raises:
+        InputError: it is none, or two in one option.
+    """
+    if "," in text:
+        parts = " ".join(f"{option} {part.strip()}" for part in text.split(",") if part.strip())
+        raise InputError(f"{option} {text!r} holds a comma; give one amount an option and repeat it: {parts}")
+    return read_amount(text, unit, option)
 
 
 def configuration(text: str, option: str) -> ScalingFactors:

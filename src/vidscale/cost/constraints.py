@@ -53,10 +53,14 @@ class Limit:
             raise InputError(f"the limit on {self.kind} is {self.value:g}; allowed are positive finite amounts")
 
     @property
+    def bound(self) -> str:
+        """The limit in short: "latency <= 500 ms"."""
+        return f"{self.kind} <= {spoken(self.value, LIMITS[self.kind])}"
+
+    @property
     def text(self) -> str:
-        """The limit as tables name it: "latency <= 500 ms"."""
-        said = f"{self.kind} <= {spoken(self.value, LIMITS[self.kind])}"
-        return f"{said} ({self.reason})" if self.reason else said
+        """The limit with where it comes from: "memory <= 24 GB (all of one L4)"."""
+        return f"{self.bound} ({self.reason})" if self.reason else self.bound
 
 
 def parse_limit(text: str, what: str = "--limit") -> Limit:
@@ -112,7 +116,7 @@ class LimitedCost:
 
     @property
     def name(self) -> str:
-        return f"{self.base.name} with " + " and ".join(limit.text for limit, _ in self.limits)
+        return f"{self.base.name} ({', '.join(limit.bound for limit, _ in self.limits)})"
 
     @property
     def unit(self) -> str:

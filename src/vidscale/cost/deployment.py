@@ -120,7 +120,8 @@ def cost_of(settings: CostSettings, encoder: tuple[float, float] | None = None) 
     served = serve(settings)
     base = _cost(settings.kind, settings, served, encoder)
     limits = list(settings.limits)
-    if served.gpu is not None:
+    own = [limit.value for limit in limits if limit.kind == "memory"]
+    if served.gpu is not None and not any(value <= served.gpu.memory for value in own):
         limits.append(Limit(kind="memory", value=served.gpu.memory, reason=f"all of one {served.gpu.name}"))
     if not limits:
         return base
@@ -176,11 +177,11 @@ def gpu_of(name: str) -> Gpu:
     """A GPU by name, or the only one of a .toml file."""
     if not name.lower().endswith(".toml"):
         return gpu(name)
-    found = load_gpus(name)
-    if len(found) > 1:
-        raise InputError(f"{name} holds {len(found)} GPUs ({', '.join(one.name for one in found)}); give a file with "
-                         "the one that is meant")
-    return found[0]
+    first, *others = load_gpus(name)
+    if others:
+        raise InputError(f"{name} holds {1 + len(others)} GPUs ({', '.join(one.name for one in (first, *others))}); "
+                         "give a file with the one that is meant")
+    return first
 
 
 def profile_of(name: str | None, on: Gpu | None) -> Profile:

@@ -40,12 +40,14 @@ from vidscale.frontier.elasticity import (
     point_elasticity,
 )
 from vidscale.frontier.inputs import check_budgets, lattice_cost
+from vidscale.frontier.regret import FlopsRegret, flops_regret
 
 __all__ = [
     "GAP_TOLERANCE",
     "Continuum",
     "DerivativeStatus",
     "Elasticity",
+    "FlopsRegret",
     "NearTies",
     "PointElasticity",
     "Policy",
@@ -64,6 +66,7 @@ __all__ = [
     "data_grid",
     "draw_winners",
     "fixed_visual_tokens",
+    "flops_regret",
     "frontier_steps",
     "ignore_encoder",
     "largest_lm",

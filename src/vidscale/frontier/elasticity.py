@@ -19,6 +19,7 @@ from numba import njit, prange
 from numpy.typing import ArrayLike, NDArray
 
 from vidscale.cost import CostModel
+from vidscale.cost.units import FLOPS, unit
 from vidscale.errors import InputError
 from vidscale.forms import Laws
 from vidscale.frontier.continuous import Continuum, cost_terms, minimise
@@ -48,7 +49,7 @@ class Elasticity:
     Attributes:
         estimator: "lattice forward difference" or "continuous derivative".
         space: the lattice or the box, by name.
-        cost: the cost model, by name.
+        cost: the cost model, by name; unit: of its budgets.
         step: how the derivative in n was taken.
         budgets, data_sizes: (lowest, highest, how many) of each.
         mean: mean of e_k, shape (laws, 3), columns lm_params, frames, tokens_per_frame.
@@ -75,12 +76,17 @@ class Elasticity:
     share_unspent: Floats
     share_at_lower: Floats
     share_at_upper: Floats
+    unit: str = FLOPS
 
     def describe(self) -> str:
         """The estimator in one line; print it wherever a value is printed."""
         (c_low, c_high, c_count), (n_low, n_high, n_count) = self.budgets, self.data_sizes
-        return (f"{self.estimator} ({self.step}) on {self.space}, {self.cost} cost, {c_count} budgets "
-                f"{c_low:.3g}–{c_high:.3g}, {n_count} data sizes {n_low:.3g}–{n_high:.3g}")
+        ends = f"{c_low:.3g}–{c_high:.3g}"
+        if self.unit != FLOPS:
+            scale = unit(self.unit).scale
+            ends = f"{c_low / scale:.3g}–{c_high / scale:.3g} {unit(self.unit).shown}"
+        return (f"{self.estimator} ({self.step}) on {self.space}, {self.cost} cost, {c_count} budgets {ends}, "
+                f"{n_count} data sizes {n_low:.3g}–{n_high:.3g}")
 
 
 def budget_grid(
@@ -149,7 +155,7 @@ def lattice_elasticity(
         cost=cost_model.name, step=f"n to {'the next data size, first' if step is None else 'n'} {ratio:+.3g} relative",
         budgets=_span(limits), data_sizes=_span(start), mean=sums[:, :3] / count, share_used=np.ones(len(laws)),
         share_moved=sums[:, 3:6] / count, share_slack=sums[:, 6] / count, share_unspent=sums[:, 7] / count,
-        share_at_lower=sums[:, 8:11] / count, share_at_upper=sums[:, 11:14] / count,
+        share_at_lower=sums[:, 8:11] / count, share_at_upper=sums[:, 11:14] / count, unit=cost_model.unit,
     )
 
 
@@ -232,6 +238,7 @@ def continuous_elasticity(
         share_used=used.mean(axis=(1, 2)), share_moved=(np.abs(value) > 1e-12).sum(axis=(1, 2)) / safe,
         share_slack=slack, share_unspent=slack,
         share_at_lower=found.at_lower.mean(axis=(1, 2)), share_at_upper=found.at_upper.mean(axis=(1, 2)),
+        unit=cost_model.unit,
     )
 
 

@@ -1,9 +1,13 @@
 """What every search checks before it starts: laws, budgets, data sizes, costs."""
 
+from weakref import WeakKeyDictionary
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vidscale.cost import CostModel
+from vidscale.cost.constraints import excluded, exclusions, limit_sentence
+from vidscale.cost.units import spoken
 from vidscale.errors import InputError
 from vidscale.forms import Laws
 from vidscale.space import FACTORS_AND_DATA, Lattice
@@ -13,6 +17,10 @@ Ints = NDArray[np.int64]
 
 #: A configuration is affordable when cost <= budget · (1 + this): budgets are often printed costs read back.
 COST_TOLERANCE = 1e-12
+
+#: The last few cost models that priced a lattice, and the prices: a measured cost takes longer than the search itself.
+_PRICED: WeakKeyDictionary[Lattice, list[tuple[CostModel, Floats]]] = WeakKeyDictionary()
+_KEPT = 4
 
 
 def checked_laws(laws: Laws) -> Laws:
@@ -62,15 +70,26 @@ def lattice_cost(lattice: Lattice, cost_model: CostModel) -> Floats:
     Raises:
         InputError: the cost model gives something that is no positive number, or nothing finite.
     """
+    for known, prices in _PRICED.get(lattice, ()):
+        if known is cost_model:
+            return prices.copy()
     cost = np.asarray(cost_model.cost(lattice.points), dtype=np.float64)
     wrong = np.flatnonzero(~(cost > 0))
     if wrong.size:
         raise InputError(f"cost model {cost_model.name!r} prices {lattice.configuration(int(wrong[0]))} at "
                          f"{cost[wrong[0]]:g}; a cost must be positive")
     if not np.any(np.isfinite(cost)):
-        raise InputError(f"cost model {cost_model.name!r} can buy no configuration of lattice {lattice.name!r}; "
-                         "choose another lattice")
-    return cost
+        limits = _limits(lattice, cost_model)
+        raise InputError(f"no configuration of lattice {lattice.name!r} can be bought{limits}; "
+                         f"{'loosen a limit or ' if limits else ''}choose another lattice")
+    _PRICED[lattice] = [*_PRICED.get(lattice, ())[1 - _KEPT :], (cost_model, cost)]
+    return cost.copy()
+
+
+def _limits(lattice: Lattice, cost_model: CostModel) -> str:
+    """What limits take away, to end a message with; empty without limits."""
+    said = limit_sentence(exclusions(cost_model, lattice.points), excluded(cost_model, lattice.points))
+    return f" within the limits ({said})" if said else ""
 
 
 def check_budgets(budgets: ArrayLike, lattice: Lattice, cost_model: CostModel) -> Floats:
@@ -90,8 +109,10 @@ def check_budgets(budgets: ArrayLike, lattice: Lattice, cost_model: CostModel) -
     short = np.flatnonzero(cost[cheapest] > vector * (1 + COST_TOLERANCE))
     if short.size:
         n, t, v = lattice.points[cheapest]
+        given, least = (spoken(float(amount), cost_model.unit) for amount in (vector[short[0]], cost[cheapest]))
+        limits = _limits(lattice, cost_model)
         raise InputError(
-            f"budget {vector[short[0]]:.4g} {cost_model.unit} buys nothing in lattice {lattice.name!r}: its cheapest "
-            f"configuration (lm_params={n:.4g}, frames={t:g}, tokens_per_frame={v:g}) costs "
-            f"{cost[cheapest]:.4g} {cost_model.unit}; raise the budget or add smaller levels")
+            f"budget {given} buys nothing in lattice {lattice.name!r}{limits}: its cheapest configuration "
+            f"(lm_params={n:.4g}, frames={t:g}, tokens_per_frame={v:g}) costs {least}; raise the budget"
+            f"{', loosen a limit' if limits else ''} or add smaller levels")
     return vector

@@ -9,8 +9,8 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from vidscale.frontier import minimise
-from vidscale.report.measured import Isoflop, costs, fitted, isoflop_groups, run_rows, sweep_labels
-from vidscale.report.numbers import plain, tera
+from vidscale.report.measured import Isoflop, fitted, isoflop_groups, planned_costs, run_rows, sweep_labels
+from vidscale.report.numbers import plain, with_unit
 from vidscale.report.style import (
     COLOURS,
     MARKERS,
@@ -76,11 +76,12 @@ def fitted_figure(study: "Study") -> Figure:
 def isoflop_figure(study: "Study") -> Figure | None:
     """Error against each factor at the measured budgets: runs, and the least error the law allows there.
 
-    None where the table has no isoFLOP sweep.
+    Always in FLOPs, by which such sweeps are planned, whatever cost the study is for. None where the table has no
+    isoFLOP sweep.
     """
     groups = isoflop_groups(study)
     varying = [f for f in FACTORS if f in study.model.form.factors]
-    if not groups or not varying or costs(study).terms() is None:
+    if not groups or not varying:
         return None
     lead, rows = study.model.lead, run_rows(study)
     error = study.obs.error[:, study.obs.target(lead)]
@@ -102,7 +103,7 @@ def isoflop_figure(study: "Study") -> Figure | None:
         percent_axis(axes.yaxis, "task error (%)" if axes.get_subplotspec().is_first_col() else "")  # type: ignore[union-attr]
     _crop_to(figure.axes, error[np.concatenate([g.runs for g in groups])])
     lines = [Line2D([], [], color=c, marker=MARKERS[g % 7]) for g, c in enumerate(colours)]
-    legend_below(figure, lines, [f"{tera(g.budget)} TFLOPs" for g in groups],
+    legend_below(figure, lines, [with_unit(g.budget) for g in groups],
                  title="points: runs within 25 % of the budget, bold where best at their level; "
                        "lines: least error of the law, other factors free")
     return figure
@@ -110,7 +111,7 @@ def isoflop_figure(study: "Study") -> Figure | None:
 
 def _envelopes(study: "Study", groups: list[Isoflop], k: int) -> tuple[Floats, Floats]:
     """Least predicted error within each group's budget with factor k held, over the measured box: (x, groups × x)."""
-    lattice, cost = study.model.measured_lattice(_held(study)), costs(study)
+    lattice, cost = study.model.measured_lattice(_held(study)), planned_costs(study)
     low, high = lattice.bounds()
     x = np.geomspace(low[k], high[k], CURVE)
     law = study.model.target(study.model.lead).law.over(FACTORS_AND_DATA)

@@ -9,9 +9,12 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from vidscale.cost.constraints import base_cost
+from vidscale.cost.deployment import not_convex
+from vidscale.cost.units import FLOPS
 from vidscale.frontier import lattice_cost, minimise, search_values, steps_of
-from vidscale.report.measured import costs
-from vidscale.report.numbers import examples
+from vidscale.report.measured import costs, separable
+from vidscale.report.numbers import examples, still
 from vidscale.report.style import (
     AXES,
     COLOURS,
@@ -29,6 +32,7 @@ from vidscale.space import FACTORS, FACTORS_AND_DATA
 from vidscale.study import frontier_data_sizes, lattice_values, policies_for
 
 if TYPE_CHECKING:
+    from vidscale.cost import CostModel
     from vidscale.study import Study
 
 Floats = NDArray[np.float64]
@@ -56,6 +60,12 @@ def _size_names(study: "Study", sizes: Floats) -> list[str]:
     return [f"n = {examples(float(n))}" if study.model.data_varies else "frontier" for n in sizes]
 
 
+def _why_exact(cost: "CostModel") -> str:
+    """A line under a title where there is no convex optimum to draw."""
+    why = not_convex(cost)
+    return f"\nexact search, no convex optimum: {why}" if why else ""
+
+
 @styled
 def paths_figure(study: "Study") -> Figure | None:
     """The optimal factors against budget at several data sizes: lattice steps, and the continuous optimum with bands.
@@ -78,7 +88,9 @@ def paths_figure(study: "Study") -> Figure | None:
         some = fitted.noise_laws[np.arange(min(len(fitted.noise_laws), MOST_DRAWS))]
         draws = minimise(some.over(FACTORS_AND_DATA), cost, low_high, budgets, sizes).x
     tail, columns = (1 - study.settings.level) / 2, 2 if convex else 1
-    figure = new_figure(1.3 + 2.35 * len(factors), f"Compute-optimal configuration against budget, {lead}", study)
+    what = "Compute-optimal configuration against budget" if cost.unit == FLOPS else \
+        f"Best configuration against the budget of {base_cost(cost).name}"
+    figure = new_figure(1.3 + 2.35 * len(factors), f"{what}, {lead}", study)
     grid = figure.subplots(len(factors), columns, sharex=True, sharey="row", squeeze=False)
     for row, factor in enumerate(factors):
         k = FACTORS.index(factor)
@@ -94,9 +106,9 @@ def paths_figure(study: "Study") -> Figure | None:
         for axes in grid[row]:
             factor_axis(axes.yaxis, factor, lattice.levels[factor])
             axes.yaxis.label.set_text(AXES[factor][0].replace(" (", "\n(") if axes is grid[row, 0] else "")
-            budget_axis(axes.xaxis, budgets[0], budgets[-1], "inference budget (TFLOPs per video)"
-                        if row == len(factors) - 1 else "")
-    grid[0, -1].set_title(f"lattice: {lattice.name}, {len(lattice)} configurations")
+            budget_axis(axes.xaxis, budgets[0], budgets[-1], cost.unit, label=row == len(factors) - 1)
+    grid[0, -1].set_title(f"lattice: {lattice.name}, {len(lattice) - study.frontier.excluded} configurations"
+                          f"{_why_exact(cost)}")
     if convex:
         grid[0, 0].set_title(f"continuous optimum, {100 * study.settings.level:.4g} % bands")
     if study.model.data_varies:
@@ -111,6 +123,7 @@ def error_figure(study: "Study") -> Figure:
     sizes, budgets = shown_sizes(study), budget_range(study, FINE)
     values = lattice_values(study.model, lead, lattice, sizes, study.frontier.predictor)
     price, settings = lattice_cost(lattice, cost), study.settings
+    buyable = np.isfinite(price)
     figure = new_figure(4.9, f"Predicted error along the frontier, {lead}, form {study.form}, "
                              f"{study.frontier.predictor} predictor", study)
     left, right = panels(figure, 2, 2, sharey=True)
@@ -133,11 +146,11 @@ def error_figure(study: "Study") -> Figure:
                    marker=MARKERS[p % 7], ms=4, markevery=(6 * p, FINE // 6),
                    zorder=4)
     right.step(budgets, best, where="post", color="black", lw=3, zorder=3)
-    worst = np.nanmax(np.r_[best, *(values[i].min() for i in range(len(sizes)))])
+    worst = np.nanmax(np.r_[best, *(values[i, buyable].min() for i in range(len(sizes)))])
     top = max(worst, float(np.nanmax(values[0, search_values(values[0], price, budgets).index[0]])))
-    floor = min(float(values.min()), best.min())
+    floor = min(float(values[:, buyable].min()), best.min())
     for axes in (left, right):
-        budget_axis(axes.xaxis, budgets[0], budgets[-1])
+        budget_axis(axes.xaxis, budgets[0], budgets[-1], cost.unit)
         percent_axis(axes.yaxis, "predicted task error (%)" if axes is left else "")
         axes.set_ylim(floor - 0.08 * (top - floor), top + 0.12 * (top - floor))
     level = f"{100 * settings.level:.4g} % interval of the true mean"
@@ -171,7 +184,10 @@ def elasticity_figure(study: "Study") -> Figure | None:
             for j, name in enumerate(estimators, start=1)]
     level = f"{100 * reports[0].level:.4g} %"
     height = 1.5 + 0.42 * len(targets) + 0.17 * sum(t.count("\n") + 1 for t in text)
-    figure = new_figure(height, f"Elasticity of the optimum in finetuning data, with {level} intervals", study)
+    title = f"Elasticity of the optimum in finetuning data, with {level} intervals"
+    if separable(study):
+        title += f"\nexactly 0 by construction: in form {study.form} the data size does not move the optimum"
+    figure = new_figure(height, title, study)
     offsets = (np.arange(len(estimators)) - (len(estimators) - 1) / 2) * 0.24
     for axes, factor in zip(panels(figure, len(factors), 3, sharey=True), factors, strict=True):
         axes.axvline(0, color="#888888", lw=1)
@@ -182,9 +198,12 @@ def elasticity_figure(study: "Study") -> Figure | None:
             for e in r.factors:
                 if e.factor == factor:
                     if e.low is not None and e.high is not None:
-                        axes.plot([e.low, e.high], [y, y], color=COLOURS[j % 7], lw=1.8)
-                    axes.plot(e.value, y, marker=MARKERS[j % 7], color=COLOURS[j % 7], ms=4.5, ls="")
+                        axes.plot([still(e.low), still(e.high)], [y, y], color=COLOURS[j % 7], lw=1.8)
+                    axes.plot(still(e.value), y, marker=MARKERS[j % 7], color=COLOURS[j % 7], ms=4.5, ls="")
         axes.set_title(factor)
+        ends = np.abs(axes.dataLim.intervalx)
+        if not ends.max() > 0:
+            axes.set_xlim(-0.1, 0.1)
         axes.set_xlabel("elasticity (% per % more data)")
         axes.set_yticks(range(len(targets)), targets)
         axes.grid(axis="y", visible=False)

@@ -39,7 +39,19 @@ def sweep_labels(study: "Study") -> NDArray[np.str_]:
 
 def costs(study: "Study") -> "CostModel":
     """The cost model the frontier was searched under."""
-    return cost_model(study.model, study.settings.encoder)
+    return study.frontier.cost_model
+
+
+def planned_costs(study: "Study") -> "CostModel":
+    """The FLOPs by which isoFLOP sweeps are planned: the study's own cost where it counts them, else the paper's."""
+    own = costs(study)
+    return own if own.terms() is not None else cost_model(study.model, study.settings.encoder)
+
+
+def separable(study: "Study") -> bool:
+    """Whether the data size acts on all terms with a factor alike, so that it cannot move the optimum."""
+    terms = [t for t in study.full.runs.form.terms if set(t.exponents) - {DATA_SIZE}]
+    return len({str(t.exponents.get(DATA_SIZE)) for t in terms}) <= 1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -94,7 +106,7 @@ def isoflop_groups(study: "Study") -> list[Isoflop]:
     runs = np.flatnonzero([label.lower().startswith("isoflop") for label in labels])
     if not runs.size:
         return []
-    cost = costs(study).cost(rows[runs, :3])
+    cost = planned_costs(study).cost(rows[runs, :3])
     published = np.array(PAPER_BUDGETS)
     nearest = published[np.abs(np.log(cost[:, None] / published)).argmin(axis=1)]
     if np.all(np.abs(cost / nearest - 1) <= TOLERANCE + 1e-9):

@@ -6,6 +6,8 @@ An estimate is printed to two significant digits of the half-width of its interv
 import math
 from typing import TypeGuard
 
+from vidscale.cost.units import FLOPS, unit
+
 #: What stands where there is no number.
 NONE = "–"
 
@@ -47,6 +49,40 @@ def tera(flops: float | None) -> str:
         '115.2'
     """
     return plain(flops / 1e12, 4) if _known(flops) else NONE
+
+
+def amount(value: float | None, name: str = FLOPS) -> str:
+    """An amount of cost in the unit that tables show for the unit `name`, without it.
+
+    Example:
+        >>> amount(0.25, "s")
+        '250'
+    """
+    return plain(value / unit(name).scale, 4) if _known(value) else NONE
+
+
+def with_unit(value: float | None, name: str = FLOPS) -> str:
+    """An amount of cost with its unit: "15 TFLOPs", "250 ms", "$20 per million videos"."""
+    shown = unit(name).shown
+    return f"${amount(value, name)}{shown[1:]}" if shown.startswith("$") else f"{amount(value, name)} {shown}"
+
+
+def chance(probability: float | None) -> str:
+    """A probability in per cent from a finite number of draws, which never show certainty: ">99", "<1".
+
+    Example:
+        >>> chance(1.0), chance(0.37)
+        ('>99', '37')
+    """
+    if not _known(probability):
+        return NONE
+    text = f"{100 * probability:.0f}"
+    return {"100": ">99", "0": "<1"}.get(text, text)
+
+
+def still(value: float) -> float:
+    """An elasticity without rounding noise: an optimum that does not move has elasticity 0."""
+    return 0.0 if abs(value) < 1e-9 else value
 
 
 def plain(value: float | None, digits: int = 3) -> str:

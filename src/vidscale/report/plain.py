@@ -1,6 +1,7 @@
 """Every result as plain dicts, lists, numbers and text, ready for JSON.
 
-Numbers keep all their digits, in canonical units (FLOPs, parameters, examples, errors as fractions). What is not a
+Numbers keep all their digits, in canonical units (parameters, examples, errors as fractions; costs and budgets in the
+unit of the cost: FLOPs, seconds, dollars per million videos). What is not a
 number, or is infinite, becomes None, so that any JSON reader takes the file.
 """
 
@@ -11,10 +12,12 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from vidscale.cost.deployment import not_convex
+
 if TYPE_CHECKING:
     from vidscale.fit import Fit, Interval
     from vidscale.forms import Posynomial
-    from vidscale.frontier import PolicyComparison
+    from vidscale.frontier import FlopsRegret, PolicyComparison
     from vidscale.measurements import MeasurementTable
     from vidscale.study import CurrentReport, ElasticityReport, FrontierReport, Model, Study
     from vidscale.validate import Comparison, Prediction
@@ -96,7 +99,7 @@ def comparison_dict(comparison: "Comparison") -> dict[str, Any]:
 
 def frontier_dict(report: "FrontierReport") -> dict[str, Any]:
     """Frontier points, and naive policies at the same budgets."""
-    return {
+    found = {
         "lattice": {"name": report.lattice.name, "configurations": len(report.lattice),
                     "levels": jsonable(report.lattice.levels)},
         "cost": report.cost, "unit": report.unit, "predictor": report.predictor, "level": report.level,
@@ -106,18 +109,34 @@ def frontier_dict(report: "FrontierReport") -> dict[str, Any]:
                      for (target, size), found in report.policies.items()],
         "notes": list(report.notes),
     }
+    if report.limits:
+        found |= {"limits": [{"limit": each.limit.text, **jsonable(each.limit), "excludes": each.count, "of": each.of}
+                             for each in report.limits], "excluded_by_limits": report.excluded}
+    if not_convex(report.cost_model):
+        found["no_convex_optimum"] = not_convex(report.cost_model)
+    if report.regret:
+        found["flops_regret"] = [_regret_dict(target, size, each, report)
+                                 for (target, size), each in report.regret.items()]
+    return found
+
+
+def _configurations(index: Any, report: "FrontierReport") -> list[Any]:
+    return [jsonable(report.lattice.configuration(int(i))) if i >= 0 else None for i in index]
+
+
+def _regret_dict(target: str, size: float | None, found: "FlopsRegret", report: "FrontierReport") -> dict[str, Any]:
+    chosen = {name: _configurations(getattr(found, name), report) for name in ("best", "planned", "kept")}
+    return {"target": target, "data_size": size, **jsonable(found), **chosen, "loss": jsonable(found.loss)}
 
 
 def _policy_dict(
     target: str, size: float | None, found: "PolicyComparison", report: "FrontierReport"
 ) -> dict[str, Any]:
-    def chosen(index: Any) -> list[Any]:
-        return [jsonable(report.lattice.configuration(int(i))) if i >= 0 else None for i in index]
-
     return {"target": target, "data_size": size, "budgets": jsonable(found.budgets), "outcomes": [
-        {"policy": o.policy, "rule": o.sentence, "configurations": chosen(o.index), "error": jsonable(o.error),
-         "accuracy_gain": jsonable(o.gain), "error_reduction": jsonable(o.error_reduction),
-         "mean_accuracy_gain": jsonable(o.mean_gain), "mean_error_reduction": jsonable(o.mean_error_reduction),
+        {"policy": o.policy, "rule": o.sentence, "configurations": _configurations(o.index, report),
+         "error": jsonable(o.error), "accuracy_gain": jsonable(o.gain),
+         "error_reduction": jsonable(o.error_reduction), "mean_accuracy_gain": jsonable(o.mean_gain),
+         "mean_error_reduction": jsonable(o.mean_error_reduction),
          "budgets_without_choice": o.infeasible, "budgets_without_accuracy": o.without_accuracy,
          "cost_over_budget": jsonable(o.overshoot)} for o in found.outcomes]}
 
@@ -140,12 +159,17 @@ def model_dict(model: "Model") -> dict[str, Any]:
 
 
 def prediction_dict(target: str, points: Sequence[Mapping[str, float]], found: "Prediction",
-                    outside: Sequence[Sequence[str]]) -> list[dict[str, Any]]:
-    """One dict per predicted configuration of one task; `outside` says where a factor leaves the measured range."""
+                    outside: Sequence[Sequence[str]], costs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """One dict per predicted configuration of one task.
+
+    `outside` says where a factor leaves the measured range; `costs` what each costs (None where that is unknown) and
+    which limits it breaks.
+    """
     return [{"target": target, **jsonable(point), "error": jsonable(found.error[i]),
              "mean_low": jsonable(found.mean_low[i]), "mean_high": jsonable(found.mean_high[i]),
              "new_low": jsonable(found.new_low[i]), "new_high": jsonable(found.new_high[i]), "level": found.level,
-             "n_eval": jsonable(found.n_eval), "outside": list(outside[i])} for i, point in enumerate(points)]
+             "n_eval": jsonable(found.n_eval), "outside": list(outside[i]), **costs[i]}
+            for i, point in enumerate(points)]
 
 
 def study_dict(study: "Study") -> dict[str, Any]:

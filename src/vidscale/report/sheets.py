@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vidscale.cost.units import unit
 from vidscale.measurements.schema import RUN_ID, SEED
 from vidscale.report.measured import fitted, run_rows, sweep_labels
 from vidscale.space import FACTORS, FACTORS_AND_DATA, ScalingFactors
@@ -62,7 +63,8 @@ def short(x: ScalingFactors) -> str:
 
 def frontier_sheet(study: "Study") -> bytes:
     """One row per target × data size × budget."""
-    header = ("target", "data_size", "budget_flops", *FACTORS, "cost_flops", "encoder_share", "error", "mean_low",
+    named = unit(study.frontier.unit).column
+    header = ("target", "data_size", f"budget_{named}", *FACTORS, f"cost_{named}", "encoder_share", "error", "mean_low",
               "mean_high", "new_low", "new_high", "level", "n_eval", "probability_best", "near_ties", "near_tie_list",
               "outside_measured", *(f"continuous_{f}" for f in FACTORS), "continuous_error", "continuous_gap",
               "continuous_status", "budget_slack", "at_bound", "value_of_compute", "value_encoder", "value_lm",
@@ -84,7 +86,8 @@ def frontier_sheet(study: "Study") -> bytes:
 
 def policies_sheet(study: "Study") -> bytes:
     """One row per target × data size × policy × budget; empty where a policy can afford nothing."""
-    header = ("target", "data_size", "policy", "budget_flops", *FACTORS, "error", "frontier_error", "accuracy_gain",
+    named = unit(study.frontier.unit).column
+    header = ("target", "data_size", "policy", f"budget_{named}", *FACTORS, "error", "frontier_error", "accuracy_gain",
               "error_reduction", "true_cost_over_budget", "rule")
     rows, lattice = [], study.frontier.lattice
     for (target, size), found in study.frontier.policies.items():
@@ -94,6 +97,25 @@ def policies_sheet(study: "Study") -> bytes:
                 over = None if o.overshoot is None else o.overshoot[b]
                 rows.append((target, size, o.policy, budget, *_floats(chosen), o.error[b], found.optimum.error[b],
                              o.gain[b], o.error_reduction[b], over, o.sentence))
+    return sheet(header, rows)
+
+
+def regret_sheet(study: "Study") -> bytes:
+    """One row per target × data size × budget: what planning by FLOPs loses."""
+    named, which = unit(study.frontier.unit).column, ("best", "planned", "kept")
+    header = ("target", "data_size", f"budget_{named}", "best_flops", "planned_is_allowed", "kept_excess_error",
+              *(f"{name}_{what}" for name in which for what in (*FACTORS, f"cost_{named}", "error")), "planner",
+              "cost_model")
+    rows, lattice = [], study.frontier.lattice
+    for (target, size), found in study.frontier.regret.items():
+        for b, budget in enumerate(found.budgets):
+            cells = []
+            for name in which:
+                row = int(getattr(found, name)[b])
+                cells += [*_floats(lattice.configuration(row) if row >= 0 else None), getattr(found, f"{name}_cost")[b],
+                          getattr(found, f"{name}_error")[b]]
+            rows.append((target, size, budget, found.flops[b], bool(found.allowed[b]), found.loss[b], *cells,
+                         found.planner, study.frontier.cost))
     return sheet(header, rows)
 
 

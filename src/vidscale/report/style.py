@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
+from vidscale.cost.units import FLOPS, unit
 from vidscale.report.numbers import examples, params, plain
 from vidscale.space import DATA_SIZE, FRAMES, LM_PARAMS, TOKENS_PER_FRAME
 
@@ -125,17 +126,18 @@ def spread_levels(levels: Floats, most: int) -> Floats:
     return np.array([*kept, levels[-1]])
 
 
-def budget_axis(axis: Any, low: float, high: float, label: str = "inference budget (TFLOPs per video)") -> None:
-    """A log axis of FLOPs, labelled in TFLOPs."""
+def budget_axis(axis: Any, low: float, high: float, name: str = FLOPS, label: bool = True) -> None:
+    """A log axis of costs in the unit `name`, labelled in the unit that tables show."""
+    shown = unit(name)
     _log(axis)
     decades = np.log10(high / low)
     if decades < 0.6:
         axis.set_major_locator(MaxNLocator(5))
     else:
         axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if decades < 3.2 else (1.0,)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: plain(value / 1e12, 3)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: plain(value / shown.scale, 3)))
     axis.set_minor_locator(NullLocator())
-    axis.set_label_text(label)
+    axis.set_label_text(f"inference budget ({shown.axis})" if label else "")
 
 
 def _log(axis: Any) -> None:

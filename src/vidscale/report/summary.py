@@ -5,11 +5,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 import vidscale
+from vidscale.cost.constraints import base_cost, limit_sentence
+from vidscale.cost.deployment import CostSettings, not_convex
+from vidscale.cost.units import FLOPS, unit
 from vidscale.forms import text
 from vidscale.measurements import AVERAGE, WEIGHTED
-from vidscale.report.numbers import examples, interval, percent, plain, tera
+from vidscale.report.measured import costs, separable
+from vidscale.report.numbers import amount, chance, examples, interval, percent, plain, with_unit
 from vidscale.report.other_forms import other_form_lines
+from vidscale.report.regret import regret_table
 from vidscale.report.tables import (
     Column,
     Table,
@@ -25,7 +32,6 @@ from vidscale.report.tables import (
     study_label,
     to_markdown,
 )
-from vidscale.space import DATA_SIZE
 
 if TYPE_CHECKING:
     from vidscale.study import FrontierPoint, Study
@@ -46,6 +52,7 @@ FILES = {
     "comparison.csv": "scores of every form on held-out runs",
     "frontier.csv": "the recommendation for every task, data size and budget",
     "policies.csv": "naive policies at the same budgets",
+    "flops_regret.csv": "what a planner who counts FLOPs would pick, and what that costs",
     "elasticity.csv": "elasticities by task and estimator",
     "fitted.csv": "every measured error beside the fitted one",
     "parameters.csv": "parameters of every form and task",
@@ -61,8 +68,8 @@ def summary(study: "Study", *, figures: Sequence[str] = (), files: Sequence[str]
         files: names of all files written beside it, to be listed.
     """
     parts = [_asked(study), _answer(study, figures), _current(study), _tasks(study), _form(study, figures),
-             _compute(study), _policies(study), _elasticity(study, figures), _notes(study), _files(files),
-             _provenance(study)]
+             _compute(study), _policies(study), _regret(study), _elasticity(study, figures), _notes(study),
+             _files(files), _provenance(study)]
     whole = "\n".join(part.rstrip() + "\n" for part in parts if part)
     return re.sub(r"\n{3,}", "\n\n", whole).replace(".png)\n\n![", ".png)\n![")
 
@@ -95,9 +102,21 @@ def _asked(study: "Study") -> str:
     varying = ", ".join(study.obs.factors)
     said.append(f"Asked: the configuration of least error for {_lead(study)} at each inference budget, from "
                 f"{len(study.obs)} runs ({len(table)} measurements) in which {varying} vary. Choices: lattice "
-                f"{report.lattice.name!r}, {len(report.lattice)} configurations; {report.cost} cost, FLOPs per video, "
-                f"vision encoder included; {report.predictor} predictor.")
+                f"{report.lattice.name!r}, {len(report.lattice)} configurations; {report.cost} cost, "
+                f"{_counted(report.unit)}; {report.predictor} predictor.")
+    if report.limits:
+        said.append(f"\nLimits, of {len(report.lattice)} configurations: "
+                    f"{limit_sentence(report.limits, report.excluded)}.")
+    why = not_convex(report.cost_model)
+    if why:
+        said.append(f"\nThe search is exact on this lattice. {why[0].upper()}{why[1:]}: there is no continuous "
+                    "optimum, no certificate of convexity, and elasticities come from the lattice alone.")
     return "\n".join(said)
+
+
+def _counted(name: str) -> str:
+    """What a cost is counted in."""
+    return "FLOPs per video, vision encoder included" if name == FLOPS else f"in {unit(name).axis}"
 
 
 def _largest(study: "Study") -> "list[FrontierPoint]":
@@ -115,14 +134,17 @@ def _answer(study: "Study", figures: Sequence[str]) -> str:
                            data_sizes=None if size is None else [size])
     said = [f"## Answer\n\nFor {_lead(study)}{where}, the configuration of least predicted error at each budget:\n"]
     said += [to_markdown(table, title=False)]
+    cost_unit = study.frontier.unit
+    shown = unit(cost_unit).shown
     unspent = [p for p in points if p.cost < 0.8 * p.budget]
     if unspent:
-        said.append("- less than 80 % is spent at " + ", ".join(f"{tera(p.budget)}" for p in unspent)
-                    + " TFLOPs: no dearer configuration that these budgets afford is predicted to do better")
+        said.append("- less than 80 % is spent at " + ", ".join(amount(p.budget, cost_unit) for p in unspent)
+                    + f" {shown}: no dearer configuration that these budgets afford is predicted to do better")
     sure = [p for p in points if p.probability_best < 0.5]
     if sure:
-        said.append("- the choice is unsure at " + ", ".join(tera(p.budget) for p in sure)
-                    + " TFLOPs: it is the best one in fewer than half of the draws; see its near-ties in frontier.csv")
+        said.append("- the choice is unsure at " + ", ".join(amount(p.budget, cost_unit) for p in sure)
+                    + f" {shown}: it is the best one in fewer than half of the draws; see its near-ties in "
+                    "frontier.csv")
     said += [_image("frontier-paths", figures), _image("frontier-error", figures)]
     return "\n".join(said)
 
@@ -130,7 +152,8 @@ def _answer(study: "Study", figures: Sequence[str]) -> str:
 def _current(study: "Study") -> str:
     if not study.current:
         return ""
-    table = current_table(study.current, title=study_label(study), target=study.model.lead)
+    table = current_table(study.current, title=study_label(study), target=study.model.lead,
+                          cost_unit=study.frontier.unit)
     return f"## The configuration in use\n\n{to_markdown(table, title=False)}"
 
 
@@ -145,13 +168,14 @@ def _tasks(study: "Study") -> str:
         if p.budget == chosen.budget and p.data_size == chosen.data_size:
             error, span = interval(p.error, p.mean_low, p.mean_high, 100)
             rows.append((_line(p.target), *factor_cells(p.configuration), error, span,
-                         f"{100 * p.probability_best:.0f}", str(p.tie_count)))
+                         chance(p.probability_best), str(p.tie_count)))
     names = ("lm_params", "frames", "tokens_per_frame", "error (%)",
              f"{100 * study.frontier.level:.4g} % true mean (%)", "P(best) (%)", "near-ties")
     table = Table(title="", columns=(Column(name="task", words=True), *(Column(name=name) for name in names)),
                   rows=tuple(rows))
     size = f" and {examples(chosen.data_size)} examples" if chosen.data_size is not None else ""
-    return "\n".join([f"## By task, at {tera(chosen.budget)} TFLOPs{size}\n", to_markdown(table, title=False)])
+    return "\n".join([f"## By task, at {with_unit(chosen.budget, study.frontier.unit)}{size}\n",
+                      to_markdown(table, title=False)])
 
 
 def _form(study: "Study", figures: Sequence[str]) -> str:
@@ -186,14 +210,18 @@ def _compute(study: "Study") -> str:
         c = middle.continuous
         assert c is not None
         more = "the encoder" if c.encoder > c.lm else "the LM"
-        said.append(f"At {tera(middle.budget)} TFLOPs one per cent more budget lowers the predicted error by "
-                    f"{plain(c.multiplier, 2)} %. Making the encoder one per cent cheaper is worth "
+        said.append(f"At {with_unit(middle.budget, study.frontier.unit)} one per cent more budget lowers the predicted "
+                    f"error by {plain(c.multiplier, 2)} %. Making the encoder one per cent cheaper is worth "
                     f"{plain(c.encoder, 2)} %, making the LM one per cent cheaper {plain(c.lm, 2)} %: "
                     f"{more} matters more there.\n")
     slack = [p for p in points if p.continuous is not None and p.continuous.slack]
     if slack:
-        said.append(f"From {tera(slack[0].budget)} TFLOPs on the budget does not bind: by this fit nothing within the "
-                    "measured ranges is gained by spending more.\n")
+        # Where a budget does not bind, the optimum is the same for every larger one; its own cost is where that begins.
+        least = slack[0].continuous
+        assert least is not None
+        saturated = float(costs(study).cost(np.array([list(least.configuration)]))[0])
+        said.append(f"From {with_unit(saturated, study.frontier.unit)} on the budget does not bind: by this fit "
+                    "nothing within the measured ranges is gained by spending more.\n")
     return "\n".join([*said, to_markdown(table, title=False)])
 
 
@@ -206,10 +234,29 @@ def _policies(study: "Study") -> str:
     said = ["## Against naive policies\n"]
     if known and len(study.frontier.lattice) > 1:
         gains = [o.mean_gain for o in known if o.mean_gain is not None]
-        said.append(f"At equal FLOPs the frontier's mean accuracy is higher by {percent(min(gains), 2)} % to "
+        equal = "FLOPs" if report.unit == FLOPS else base_cost(report.cost_model).name
+        said.append(f"At equal {equal} the frontier's mean accuracy is higher by {percent(min(gains), 2)} % to "
                     f"{percent(max(gains), 2)} %, depending on the policy (relative gain, predicted).\n")
     table = policy_table(report, title=study_label(study), target=study.model.lead, data_size=size)
     return "\n".join([*said, to_markdown(table, title=False)])
+
+
+def _regret(study: "Study") -> str:
+    """What planning by FLOPs loses, where something else is paid."""
+    report, size = study.frontier, _largest(study)[0].data_size
+    found = report.regret.get((study.model.lead, size))
+    if found is None:
+        return ""
+    other, count = int((found.planned != found.best).sum()), len(found.budgets)
+    said = ["## Planned by FLOPs instead\n", f"At {other} of {count} budgets a planner who counts FLOPs picks another "
+            f"configuration at the same FLOPs; {int((~found.allowed).sum())} of those picks cost more than the budget "
+            "or break a limit."]
+    known = found.loss[found.kept >= 0]
+    if known.size:
+        said[-1] += (" Following the FLOPs frontier as far as the budget allows costs up to "
+                     f"{percent(known.max(), 2)} % more error (relative, predicted).")
+    table = regret_table(report, title=study_label(study), target=study.model.lead, data_size=size)
+    return "\n".join([*said, "", to_markdown(table, title=False)])
 
 
 def _elasticity(study: "Study", figures: Sequence[str]) -> str:
@@ -217,18 +264,12 @@ def _elasticity(study: "Study", figures: Sequence[str]) -> str:
     if not study.elasticities:
         return f"{head}\n{study.no_elasticity or 'no elasticity'}"
     table = elasticity_table(study.elasticities, title=study_label(study), target=study.model.lead)
-    if _separable(study):
+    if separable(study):
         head += (f"\n**In form {_line(study.form)} the optimum does not depend on the data size: these zeros are a "
                  "property of the form, not a finding.**\n")
     return "\n".join([head, "Per cent change of each optimal factor per per cent more data, averaged over budgets and "
                       "data sizes. The value depends on the estimator, which is therefore named in full.\n",
                       to_markdown(table, title=False), _image("elasticity", figures)])
-
-
-def _separable(study: "Study") -> bool:
-    """Whether the data size acts on all terms with a factor alike, so that it cannot move the optimum."""
-    terms = [t for t in study.full.runs.form.terms if set(t.exponents) - {DATA_SIZE}]
-    return len({str(t.exponents.get(DATA_SIZE)) for t in terms}) <= 1
 
 
 def _notes(study: "Study") -> str:
@@ -260,5 +301,17 @@ def _provenance(study: "Study") -> str:
         f"- vidscale {vidscale.__version__}; table {_line(study.table.name)}, data hash `{study.table.data_hash}`",
         f"- seed {s.seed}; {s.starts} starts a fit, loss {s.loss}; {s.draws} draws of each bootstrap, {s.folds} folds, "
         f"split {s.split}; intervals {100 * s.level:.4g} %; near-tie within {100 * s.tolerance:g} %",
+        *([_cost_line(study)] if s.cost != CostSettings() else []),
         "- the same table, settings and version give the same files; all settings are in study.json",
     ])
+
+
+def _cost_line(study: "Study") -> str:
+    """The settings of a cost other than the paper's FLOPs."""
+    cost = study.settings.cost
+    said = [f"cost {cost.kind}", f"model {cost.model}"]
+    said += [f"{name} {value}" for name, value in (("GPU", cost.gpu), ("profile", cost.profile)) if value]
+    said += [f"${cost.price:g} per GPU-hour"] if cost.price is not None else []
+    said += [f"batch {cost.batch}, {cost.text_tokens} text tokens, {cost.output_tokens} output tokens"]
+    said += [f"limit {limit.text}" for limit in cost.limits]
+    return f"- {'; '.join(_line(part) for part in said)}"

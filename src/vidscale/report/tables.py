@@ -8,7 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from vidscale.report.numbers import NONE, examples, interval, params, percent, plain, tera
+from vidscale.cost.constraints import base_cost, limit_sentence
+from vidscale.cost.deployment import not_convex
+from vidscale.cost.units import FLOPS, unit
+from vidscale.report.numbers import NONE, amount, chance, examples, interval, params, percent, plain, still, with_unit
 
 if TYPE_CHECKING:
     from vidscale.fit import Fit, Interval
@@ -180,8 +183,9 @@ def frontier_table(
     points = [p for p in report.points if p.target == target and (data_sizes is None or p.data_size in data_sizes)]
     sized = any(p.data_size is not None for p in points)
     level = f"{100 * report.level:.4g} %"
-    columns = [*([Column(name="data size")] if sized else []), Column(name="budget", unit="TFLOPs"), *FACTOR_COLUMNS,
-               Column(name="cost", unit="TFLOPs"), Column(name="encoder", unit="% of cost"),
+    shown = unit(report.unit).shown
+    columns = [*([Column(name="data size")] if sized else []), Column(name="budget", unit=shown), *FACTOR_COLUMNS,
+               Column(name="cost", unit=shown), Column(name="encoder", unit="% of cost"),
                Column(name="error", unit="%"), Column(name=f"{level} true mean", unit="%"),
                Column(name=f"{level} new measurement", unit="%"), Column(name="P(best)", unit="%"),
                Column(name="near-ties"), Column(name="remark", words=True)]
@@ -189,9 +193,10 @@ def frontier_table(
     for p in points:
         error, mean = interval(p.error, p.mean_low, p.mean_high, 100)
         _, new = interval(p.error, p.new_low, p.new_high, 100)
-        rows.append((*([examples(p.data_size)] if sized else []), tera(p.budget), *factor_cells(p.configuration),
-                     tera(p.cost), percent(p.encoder_share), error, mean, new, f"{100 * p.probability_best:.0f}",
-                     str(p.tie_count), "outside what was measured" if p.outside else ""))
+        rows.append((*([examples(p.data_size)] if sized else []), amount(p.budget, report.unit),
+                     *factor_cells(p.configuration), amount(p.cost, report.unit), percent(p.encoder_share), error, mean,
+                     new, chance(p.probability_best), str(p.tie_count),
+                     "outside what was measured" if p.outside else ""))
     kept, cells = _spoken(columns, rows)
     return Table(title=f"Frontier, {target}: {title}", columns=kept, rows=cells, keys=1 + sized,
                  notes=(*frontier_notes(report, points), *_outside(points)))
@@ -222,9 +227,13 @@ def frontier_notes(report: "FrontierReport", points: "Sequence[FrontierPoint]") 
     counts = {p.n_eval for p in points}
     one = len(counts) == 1 and None not in counts
     asked = f"of {plain(counts.pop(), 4)} questions" if one else "like those of the data"
+    limits = limit_sentence(report.limits, report.excluded)
     return [
         f"{report.predictor} predictor; lattice {report.lattice.name!r}, {len(report.lattice)} configurations; "
         f"{report.cost} cost",
+        *([f"limits, of {len(report.lattice)} configurations: {limits}"] if limits else []),
+        *([f"{not_convex(report.cost_model)}: searched exactly on the lattice, no convex optimum, no certificate"]
+          if not_convex(report.cost_model) else []),
         f"a new measurement is one {asked}",
         "P(best): share of noise draws in which this very configuration is the best affordable one; "
         f"near-ties: others within {100 * report.tolerance:g} % of its error",
@@ -239,7 +248,8 @@ def continuous_table(report: "FrontierReport", *, title: str, target: str) -> Ta
     """The continuous optimum of the point fit and the marginal value of compute, at every data size and budget."""
     points = [p for p in report.points if p.target == target and p.continuous is not None]
     sized = any(p.data_size is not None for p in points)
-    columns = [*([Column(name="data size")] if sized else []), Column(name="budget", unit="TFLOPs"), *FACTOR_COLUMNS,
+    shown = unit(report.unit).shown
+    columns = [*([Column(name="data size")] if sized else []), Column(name="budget", unit=shown), *FACTOR_COLUMNS,
                Column(name="error", unit="%"), Column(name="value of compute"), Column(name="of it encoder"),
                Column(name="of it LM"), Column(name="status", words=True)]
     rows = []
@@ -249,8 +259,8 @@ def continuous_table(report: "FrontierReport", *, title: str, target: str) -> Ta
         n, t, v = c.configuration
         bounds = [b for b in c.at_bound if report.lattice.levels[b.split(" ")[0]].size > 1]
         state = c.status.partition(":")[0] if abs(c.gap) <= 1e-6 else c.status
-        rows.append((*([examples(p.data_size)] if sized else []), tera(p.budget), params(n), plain(t), plain(v),
-                     percent(c.error, 4), plain(c.multiplier), plain(c.encoder), plain(c.lm),
+        rows.append((*([examples(p.data_size)] if sized else []), amount(p.budget, report.unit), params(n), plain(t),
+                     plain(v), percent(c.error, 4), plain(c.multiplier), plain(c.encoder), plain(c.lm),
                      "; ".join([state, *(["budget slack"] if c.slack else []), *bounds])))
     gap = max((abs(p.continuous.gap) for p in points if p.continuous is not None), default=0.0)
     notes = ("the optimum of the point fit when factors need not be levels of the lattice; no other point could gain "
@@ -277,24 +287,28 @@ def policy_table(
     columns = (Column(name="policy", words=True), Column(name="budgets served"), Column(name="accuracy gain", unit="%"),
                Column(name="error reduction", unit="%"), Column(name="true cost of its own plan"))
     where = f", data size {examples(size)}" if size is not None else ""
-    notes = ("gain and reduction: of the frontier over the policy at equal FLOPs, mean over the budgets it serves",
+    equal = "FLOPs" if report.unit == FLOPS else base_cost(report.cost_model).name
+    notes = (f"gain and reduction: of the frontier over the policy at equal {equal}, mean over the budgets it serves",
              "rules. " + ". ".join(f"{o.policy}: {o.sentence}" for o in found.outcomes))
     return Table(title=f"Frontier against naive policies, {target}{where}: {title}", columns=columns, rows=tuple(rows),
                  notes=notes)
 
 
-def current_table(reports: "Sequence[CurrentReport]", *, title: str, target: str | None = None) -> Table:
+def current_table(
+    reports: "Sequence[CurrentReport]", *, title: str, target: str | None = None, cost_unit: str = FLOPS
+) -> Table:
     """The configuration in use against the frontier."""
     chosen = [r for r in reports if target is None or r.target == target]
     columns = (Column(name="task", words=True), Column(name="data size"), Column(name="error now", unit="%"),
                Column(name="best at the same cost", words=True), Column(name="its error", unit="%"),
                Column(name="accuracy gain", unit="%"), Column(name="error reduction", unit="%"),
-               Column(name="cheapest as good", words=True), Column(name="its cost", unit="TFLOPs"))
+               Column(name="cheapest as good", words=True), Column(name="its cost", unit=unit(cost_unit).shown))
     rows = tuple((r.target, examples(r.data_size), percent(r.error, 4), factor_text(r.same_budget),
                   percent(r.same_budget_error, 4), percent(r.accuracy_gain), percent(r.error_reduction),
-                  factor_text(r.cheaper) if r.cheaper else "none is cheaper", tera(r.cheaper_cost)) for r in chosen)
+                  factor_text(r.cheaper) if r.cheaper else "none is cheaper", amount(r.cheaper_cost, cost_unit))
+                 for r in chosen)
     first = chosen[0]
-    notes = (f"now: {factor_text(first.configuration)}, {tera(first.cost)} TFLOPs",
+    notes = (f"now: {factor_text(first.configuration)}, {with_unit(first.cost, cost_unit)}",
              *dict.fromkeys(s for r in chosen for s in r.outside))
     return Table(title=f"Configuration in use: {title}", columns=columns, rows=rows, notes=notes, keys=2)
 
@@ -313,37 +327,39 @@ def elasticity_table(reports: "Sequence[ElasticityReport]", *, title: str, targe
     rows = []
     for number, r in enumerate(chosen, start=1):
         for f in r.factors:
-            value, span = interval(_still(f.value), _still(f.low), _still(f.high))
+            low, high = (None if end is None else still(end) for end in (f.low, f.high))
+            value, span = interval(still(f.value), low, high)
             rows.append((f"({number}) {r.kind}", f.factor, value, span, percent(f.share_moved, 2),
                          percent(f.share_at_lower, 2), percent(f.share_at_upper, 2), percent(r.share_slack, 2)))
     notes = tuple(f"({number}) {r.estimator}" for number, r in enumerate(chosen, start=1))
+    if chosen and all(r.kind == "lattice" for r in chosen):
+        notes += ("no continuous derivative: this cost is no posynomial and has no convex optimum",)
     return Table(title=f"Elasticity of the optimum in data size, {target}: {title}", columns=columns, rows=tuple(rows),
                  notes=notes, keys=2)
-
-
-def _still(value: float | None) -> float | None:
-    """An elasticity without rounding noise: an optimum that does not move has elasticity 0."""
-    return 0.0 if value is not None and abs(value) < 1e-9 else value
 
 
 # --- predictions ------------------------------------------------------------------------------------------
 
 
-def prediction_table(rows: Sequence[Mapping[str, Any]], *, title: str, predictor: str) -> Table:
-    """Predicted errors with both intervals, from `prediction_dict` rows."""
+def prediction_table(
+    rows: Sequence[Mapping[str, Any]], *, title: str, predictor: str, cost: str, cost_unit: str
+) -> Table:
+    """Predicted errors with both intervals and costs, from `prediction_dict` rows; `cost` is the cost's name."""
     level = f"{100 * rows[0]['level']:.4g} %"
     sized = any("data_size" in row for row in rows)
     columns = (Column(name="task", words=True), *FACTOR_COLUMNS, *([Column(name="data size")] if sized else []),
                Column(name="error", unit="%"), Column(name=f"{level} true mean", unit="%"),
-               Column(name=f"{level} new measurement", unit="%"), Column(name="questions"))
+               Column(name=f"{level} new measurement", unit="%"), Column(name="questions"),
+               Column(name="cost", unit=unit(cost_unit).shown))
     cells = []
     for row in rows:
         error, mean = interval(row["error"], row["mean_low"], row["mean_high"], 100)
         _, new = interval(row["error"], row["new_low"], row["new_high"], 100)
         cells.append((row["target"], params(row.get("lm_params")), plain(row.get("frames"), 4),
                       plain(row.get("tokens_per_frame"), 4), *([examples(row.get("data_size"))] if sized else []),
-                      error, mean, new, plain(row["n_eval"], 4)))
-    notes = (f"{predictor} predictor", *dict.fromkeys(s for row in rows for s in row["outside"]))
+                      error, mean, new, plain(row["n_eval"], 4), amount(row["cost"], cost_unit)))
+    notes = (f"{predictor} predictor; {cost} cost",
+             *dict.fromkeys(s for row in rows for s in (*row["outside"], *row["limits_broken"])))
     return Table(title=f"Predicted error: {title}", columns=columns, rows=tuple(cells), notes=notes, keys=4 + sized)
 
 

@@ -17,6 +17,7 @@ from vidscale.report.sheets import (
     frontier_sheet,
     parameters_sheet,
     policies_sheet,
+    regret_sheet,
 )
 from vidscale.report.style import png
 from vidscale.report.summary import summary
@@ -70,6 +71,7 @@ def write_study(study: "Study", folder: Path, tick=lambda text: None) -> list[Pa
         "comparison.csv": comparison_sheet(study),
         "frontier.csv": frontier_sheet(study),
         "policies.csv": policies_sheet(study),
+        **({"flops_regret.csv": regret_sheet(study)} if study.frontier.regret else {}),
         **({"elasticity.csv": elasticity_sheet(study)} if study.elasticities else {}),
         "fitted.csv": fitted_sheet(study),
         "parameters.csv": parameters_sheet(study),

@@ -1,6 +1,12 @@
 """The whole analysis, from a table to the answer."""
 
-from vidscale.study.elasticity import ElasticityReport, FactorElasticity, elasticity_reports, no_elasticity
+from vidscale.study.elasticity import (
+    ElasticityReport,
+    FactorElasticity,
+    elasticity_reports,
+    no_continuous,
+    no_elasticity,
+)
 from vidscale.study.frontier import (
     ContinuousOptimum,
     CurrentReport,
@@ -11,6 +17,7 @@ from vidscale.study.frontier import (
     default_budgets,
     frontier_report,
     lattice_values,
+    on_lattice,
     policies_for,
 )
 from vidscale.study.model import PREDICTORS, Model, TargetModel, make_model
@@ -34,4 +41,5 @@ __all__ = ["LATTICES", "PREDICTORS", "ContinuousOptimum", "CurrentReport", "Elas
            "FrontierPoint", "FrontierReport", "Model", "NearTie", "Study", "StudySettings", "TargetModel",
            "bootstrap_model", "choose_form", "cost_model", "current_report", "default_budgets", "elasticity_reports",
            "fit_one", "frontier_data_sizes", "frontier_report", "holdout_plan", "lattice_values", "make_lattice",
-           "make_model", "no_elasticity", "policies_for", "profile_lead", "resolve_forms", "run_study"]
+           "make_model", "no_continuous", "no_elasticity", "on_lattice", "policies_for", "profile_lead",
+           "resolve_forms", "run_study"]

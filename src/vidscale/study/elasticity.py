@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidscale.cost import CostModel
+from vidscale.cost.deployment import not_convex
 from vidscale.errors import InputError
 from vidscale.forms import Laws
 from vidscale.frontier import Elasticity, budget_grid, continuous_elasticity, data_grid, lattice_elasticity
@@ -73,6 +74,13 @@ def no_elasticity(model: Model) -> str | None:
     return None if model.data_varies else f"no elasticity: {DATA_SIZE} does not vary"
 
 
+def no_continuous(cost_model: CostModel) -> str | None:
+    """Why there is no continuous elasticity, None where there is one."""
+    why = not_convex(cost_model)
+    return None if why is None else (f"elasticities by the lattice estimator only: {why}, so there is no continuous "
+                                     "optimum to differentiate")
+
+
 def elasticity_reports(
     model: Model, lattice: Lattice, cost_model: CostModel, *, targets: Sequence[str] | None = None,
     budget_range: tuple[float, float] | None = None, data_range: tuple[float, float] | None = None,
@@ -110,6 +118,9 @@ def elasticity_reports(
     if dense and np.any(low < high):
         lattices.append(dense_lattice(low, high, (DENSE, DENSE, DENSE)))
     reports = []
+    # A cost that is no posynomial need not be least in a corner: the lattices may differ in what is cheapest.
+    if low_c is None:
+        budgets = np.maximum(budgets, max(budget_grid(each, cost_model, 1)[0] for each in lattices))
     for target in targets or list(model.targets):
         tick(f"elasticity: {target}")
         fitted = model.target(target)

@@ -1,15 +1,18 @@
 """The frontier as an answer: for each task, data size and budget a configuration and how sure it is."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidscale.cost import CostModel, PaperCost
+from vidscale.cost import CostModel
+from vidscale.cost.constraints import Exclusion, base_cost, broken_limits, excluded, exclusions, limit_sentence
+from vidscale.cost.deployment import cost_notes, not_convex
 from vidscale.errors import InputError
 from vidscale.frontier import (
     Continuum,
+    FlopsRegret,
     Policy,
     PolicyComparison,
     Status,
@@ -17,6 +20,7 @@ from vidscale.frontier import (
     check_budgets,
     compare_policies,
     fixed_visual_tokens,
+    flops_regret,
     ignore_encoder,
     largest_lm,
     lattice_cost,
@@ -117,23 +121,29 @@ class FrontierReport:
     Attributes:
         points: by target, data size, budget.
         lattice: what could be chosen, with its number of configurations.
-        cost: name of the cost model; unit beside it.
+        cost: name of the cost model; unit beside it; cost_model itself.
         predictor: "point" or "bagged".
         level: probability of the intervals.
         tolerance: relative excess over the best error that counts as a near-tie.
         policies: naive baselines at the same budgets, by (target, data size).
         notes: what a reader must know.
+        limits: how many configurations of the lattice each limit excludes; excluded: how many they exclude together.
+        regret: what planning by FLOPs loses, by (target, data size); empty where the cost is the paper's FLOPs.
     """
 
     points: tuple[FrontierPoint, ...]
     lattice: Lattice
     cost: str
     unit: str
+    cost_model: CostModel
     predictor: str
     level: float
     tolerance: float
     policies: Mapping[tuple[str, float | None], PolicyComparison]
     notes: tuple[str, ...]
+    limits: tuple[Exclusion, ...] = ()
+    excluded: int = 0
+    regret: Mapping[tuple[str, float | None], FlopsRegret] = field(default_factory=dict)
 
 
 def default_budgets(lattice: Lattice, cost_model: CostModel, count: int = 6) -> Floats:
@@ -157,14 +167,18 @@ def lattice_values(model: Model, target: str, lattice: Lattice, data_sizes: Floa
     return bagged_error(fitted.run_laws.over(FACTORS_AND_DATA), lattice, data_sizes)
 
 
+def on_lattice(lattice: Lattice, x: ScalingFactors) -> bool:
+    """Whether a configuration is one of a lattice, to about nine digits."""
+    return all(np.any(np.abs(lattice.levels[f] - v) <= 1e-9 * v) for f, v in x.as_dict().items())
+
+
 def policies_for(lattice: Lattice, current: ScalingFactors | None = None) -> tuple[Policy, ...]:
     """The naive policies that make sense on a lattice: none that scales a factor which has one level.
 
     They scale from the configuration in use where it is one of the lattice, else from the cheapest one; the visual
     tokens to keep are those in use in any case.
     """
-    inside = current is not None and all(
-        np.any(np.abs(lattice.levels[f] - v) <= 1e-9 * v) for f, v in current.as_dict().items())
+    inside = current is not None and on_lattice(lattice, current)
     one = tuple(scale_one(f, current if inside else None) for f in FACTORS if lattice.levels[f].size > 1)
     return (*one, fixed_visual_tokens(current), largest_lm(), ignore_encoder())
 
@@ -172,15 +186,16 @@ def policies_for(lattice: Lattice, current: ScalingFactors | None = None) -> tup
 def frontier_report(
     model: Model, lattice: Lattice, cost_model: CostModel, budgets: Floats, data_sizes: Floats, *,
     targets: Sequence[str] | None = None, predictor: str = "point", level: float = 0.9, tolerance: float = 0.01,
-    n_eval: float | None = None, current: ScalingFactors | None = None, seed: int = 0, tick=lambda text: None,
+    n_eval: float | None = None, current: ScalingFactors | None = None, planner: CostModel | None = None, seed: int = 0,
+    tick=lambda text: None,
 ) -> FrontierReport:
     """The frontier of every target at every data size and budget.
 
     Args:
         model: fitted laws.
         lattice: what may be chosen.
-        cost_model: what it costs.
-        budgets: shape (budgets,), each enough for at least one configuration.
+        cost_model: what it costs, in any unit and with any limits.
+        budgets: in the cost's unit, shape (budgets,), each enough for at least one configuration.
         data_sizes: finetuning examples, shape (data sizes,); ignored where the laws do not depend on them.
         targets: which tasks; all by default.
         predictor: "point" (the fit to all runs) or "bagged" (median over resampled runs).
@@ -188,6 +203,7 @@ def frontier_report(
         tolerance: relative excess over the best error that counts as a near-tie.
         n_eval: questions of the new measurement the second interval speaks of.
         current: the configuration in use, from which naive policies scale.
+        planner: how someone who counts FLOPs counts them; by default the paper's formula with the data's own encoder.
         seed: seed of the new measurement's noise.
         tick: called with a line of text as work goes on.
 
@@ -203,6 +219,8 @@ def frontier_report(
     share = cost_model.encoder_share(lattice.points)
     points: list[FrontierPoint] = []
     policies: dict[tuple[str, float | None], PolicyComparison] = {}
+    regret: dict[tuple[str, float | None], FlopsRegret] = {}
+    counts_flops = base_cost(cost_model).terms() is not None
     convex = predictor == "point" and cost_model.terms() is not None
     for target in targets or list(model.targets):
         tick(f"frontier: {target}")
@@ -218,6 +236,8 @@ def frontier_report(
             named = float(size) if model.data_varies else None
             policies[target, named] = compare_policies(values[i], lattice, cost_model, budgets,
                                                      policies_for(lattice, current))
+            if not counts_flops:
+                regret[target, named] = flops_regret(values[i], lattice, cost_model, planner or model.cost(), budgets)
             rows = np.column_stack([lattice.points[chosen.index[i]], np.full(len(budgets), size)])
             said = model.predict(target, rows, predictor=predictor, level=level, n_eval=n_eval, seed=seed)
             for b, budget in enumerate(budgets):
@@ -234,9 +254,15 @@ def frontier_report(
                                        cost=float(cost[p])) for p in others[:10]),
                     tie_count=len(others), outside=model.outside(rows[b]),
                     continuous=None if continuum is None else _continuous(continuum, i, b)))
+    limits, without = exclusions(cost_model, lattice.points), excluded(cost_model, lattice.points)
+    notes = [*_notes(model, lattice, convex, predictor, cost_model), *_said_of(points)]
+    notes += [f"limits, of {len(lattice)} configurations: {limit_sentence(limits, without)}"] if limits else []
+    if current is not None and not on_lattice(lattice, current):
+        notes.append(f"the configuration in use is none of lattice {lattice.name!r}: policies that scale one factor "
+                     "start from its cheapest configuration instead")
     return FrontierReport(points=tuple(points), lattice=lattice, cost=cost_model.name, unit=cost_model.unit,
-                          predictor=predictor, level=level, tolerance=tolerance, policies=policies,
-                          notes=_notes(model, convex, predictor, cost_model))
+                          cost_model=cost_model, predictor=predictor, level=level, tolerance=tolerance,
+                          policies=policies, notes=tuple(notes), limits=limits, excluded=without, regret=regret)
 
 
 def _winners(
@@ -275,17 +301,20 @@ def _continuous(found: Continuum, i: int, b: int) -> ContinuousOptimum | None:
         status=Status(int(found.status[0, i, b])).sentence, slack=bool(found.budget_slack[0, i, b]), at_bound=bound)
 
 
-def _notes(model: Model, convex: bool, predictor: str, cost_model: CostModel) -> tuple[str, ...]:
-    said = []
-    if isinstance(cost_model, PaperCost):
-        said.append(f"the cost counts a vision encoder of {cost_model.encoder_params / 1e6:.4g}M parameters and "
-                    f"{cost_model.encoder_tokens:g} tokens a frame (--encoder-params, --encoder-tokens change it); "
-                    "attention, decoding and the projector are not counted")
+def _said_of(points: Sequence[FrontierPoint]) -> list[str]:
+    """What recommendations themselves give reason to say."""
+    over = sum(p.error > 1 for p in points)
+    return [f"{over} of {len(points)} recommendations predict an error above 100 %: no error can be that high, the law "
+            "is used beyond what it can describe"] if over else []
+
+
+def _notes(model: Model, lattice: Lattice, convex: bool, predictor: str, cost_model: CostModel) -> tuple[str, ...]:
+    said = [*cost_notes(cost_model, lattice.points)]
     if model.synthetic:
         said.append(f"{model.table} is synthetic: these numbers show the method, not video models")
     if not convex:
-        what = "the bagged median" if predictor != "point" else f"{cost_model.name} cost"
-        said.append(f"no convex optimum and no certificate: {what} is no posynomial; the lattice search is exact")
+        why = "the bagged median is no posynomial" if predictor != "point" else not_convex(cost_model)
+        said.append(f"no convex optimum and no certificate: {why}; the lattice search is exact")
     if not model.data_varies:
         said.append(f"{DATA_SIZE} does not vary: nothing is said about it")
     return tuple(said)
@@ -303,7 +332,7 @@ class CurrentReport:
         accuracy_gain: relative gain in accuracy of that one over the one in use.
         error_reduction: relative reduction of error.
         cheaper: the cheapest configuration that predicts no more error, and its cost; None where none is cheaper.
-        outside: sentences on factors beyond what was measured.
+        outside: sentences on factors beyond what was measured, and on limits that the one in use breaks.
     """
 
     target: str
@@ -326,7 +355,8 @@ def current_report(
 ) -> tuple[CurrentReport, ...]:
     """Compare the configuration in use with the frontier at the same cost; arguments as for `frontier_report`."""
     point = np.array([list(current)], dtype=np.float64)
-    spent = float(cost_model.cost(point)[0])
+    spent = float(base_cost(cost_model).cost(point)[0])
+    breaks = tuple(f"the configuration in use breaks {said}" for said in broken_limits(cost_model, point)[0])
     cost = lattice_cost(lattice, cost_model)
     sizes = np.asarray(data_sizes, dtype=np.float64) if model.data_varies else model.data_sizes[:1]
     out = []
@@ -349,5 +379,5 @@ def current_report(
                 accuracy_gain=(error - better) / (1 - error) if error < 1 else float("inf"),
                 error_reduction=(error - better) / error,
                 cheaper=lattice.configuration(cheap) if cheap >= 0 else None,
-                cheaper_cost=float(cost[cheap]) if cheap >= 0 else None, outside=model.outside(row)))
+                cheaper_cost=float(cost[cheap]) if cheap >= 0 else None, outside=(*model.outside(row), *breaks)))
     return tuple(out)

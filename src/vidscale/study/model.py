@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidscale.cost import PaperCost
+from vidscale.cost.deployment import CostSettings
 from vidscale.errors import InputError
 from vidscale.forms import Laws, Posynomial
 from vidscale.measurements import MeasurementTable
@@ -59,6 +60,7 @@ class Model:
         targets: name → law.
         levels: for each factor that the table has, its measured levels, ascending.
         encoder: (encoder_params, encoder_tokens) that the data declare, None where they do not.
+        cost_settings: the cost that the study was made for; None for the paper's FLOPs.
     """
 
     table: str
@@ -68,6 +70,7 @@ class Model:
     targets: Mapping[str, TargetModel]
     levels: Mapping[str, Floats]
     encoder: tuple[float, float] | None = None
+    cost_settings: CostSettings | None = None
 
     def target(self, name: str) -> TargetModel:
         """The law of one target.

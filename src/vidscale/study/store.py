@@ -2,6 +2,7 @@
 
     {"schema": "vidscale-fit", "version": 1, "table": ..., "form": {...}, "levels": {...}, "targets": {...}}
 
+Version 2 adds "cost", the cost that the study was made for; a file without it is written as version 1.
 A batch of laws is stored as two tables with one row a law: log coefficients by term (null where a term is gone), and
 the distinct exponents, each column named as the form writes it ("-a_N", "b", "2.0*g"). Numbers are written with all
 their digits, so a model read back predicts exactly what it predicted before. What is read is checked field by field:
@@ -20,6 +21,8 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from vidscale.cost.constraints import Limit
+from vidscale.cost.deployment import CostSettings
 from vidscale.errors import InputError
 from vidscale.forms import Exponent, Laws, Posynomial, Term
 from vidscale.space import FACTORS_AND_DATA
@@ -29,7 +32,7 @@ from vidscale.validate import Noise
 
 Floats = NDArray[np.float64]
 
-SCHEMA, VERSION = "vidscale-fit", 1
+SCHEMA, VERSION = "vidscale-fit", 2
 KEYS = ("schema", "version", "table", "synthetic", "data_hash", "encoder", "form", "levels", "targets")
 #: Limits on what is read, far above what any study writes.
 MAX_BYTES = 64 * 2**20
@@ -154,9 +157,11 @@ def as_text(value: Any, depth: int = 0) -> str:
 
 def model_content(model: Model) -> dict[str, Any]:
     """What fit.json holds: dicts, lists, texts and numbers only."""
+    cost = {} if model.cost_settings is None else {"cost": cost_content(model.cost_settings)}
     return {
         "schema": SCHEMA,
-        "version": VERSION,
+        "version": 2 if cost else 1,
+        **cost,
         "table": model.table,
         "synthetic": model.synthetic,
         "data_hash": model.data_hash,
@@ -165,6 +170,14 @@ def model_content(model: Model) -> dict[str, Any]:
         "levels": {factor: values.tolist() for factor, values in model.levels.items()},
         "targets": {name: _target_content(target, model.form) for name, target in model.targets.items()},
     }
+
+
+def cost_content(cost: CostSettings) -> dict[str, Any]:
+    """Cost settings so that they can be rebuilt; limits by kind and amount."""
+    found = {name: getattr(cost, name) for name in ("kind", "model", "gpu", "profile", "price", "batch", "text_tokens",
+                                                   "output_tokens")}
+    return {**found, "limits": [{"kind": limit.kind, "value": limit.value} for limit in cost.limits],
+            "encoder": None if cost.encoder is None else list(cost.encoder)}
 
 
 def form_content(form: Posynomial) -> dict[str, Any]:
@@ -233,10 +246,10 @@ def content_model(content: Any) -> Model:
         raise InputError(f'is no vidscale fit: "schema" is {short(top.get("schema"))}, not "{SCHEMA}"')
     version = top.get("version")
     if type(version) is not int or version < 1:
-        raise InputError(f'"version" is {short(version)}; this vidscale reads version {VERSION}')
+        raise InputError(f'"version" is {short(version)}; this vidscale reads versions 1 to {VERSION}')
     if version > VERSION:
         raise InputError(f"is version {short(version)}; this vidscale reads up to version {VERSION}: update vidscale")
-    only(top, KEYS, "the file")
+    only(top, KEYS if version == 1 else (*KEYS, "cost"), "the file")
     form = _form(top["form"])
     levels = _levels(top["levels"], form)
     entries = checked_object(top["targets"], "targets")
@@ -247,7 +260,24 @@ def content_model(content: Any) -> Model:
                for name, entry in entries.items()}
     return Model(table=string(top["table"], "table"), synthetic=flag(top["synthetic"], "synthetic"),
                  data_hash=string(top["data_hash"], "data_hash"), form=form, targets=targets, levels=levels,
-                 encoder=_encoder(top["encoder"]))
+                 encoder=_encoder(top["encoder"]), cost_settings=None if version == 1 else _cost(top["cost"]))
+
+
+def _cost(value: Any) -> CostSettings:
+    table = checked_object(value, "cost")
+    only(table, tuple(cost_content(CostSettings())), "cost")
+    gpu, profile = (None if table[name] is None else string(table[name], f"cost.{name}") for name in ("gpu", "profile"))
+    limits = []
+    for entry in checked_list(table["limits"], "cost.limits", 100):
+        entry = checked_object(entry, "cost.limits")
+        only(entry, ("kind", "value"), "cost.limits")
+        limits.append(Limit(kind=string(entry["kind"], "cost.limits: kind"),
+                            value=number(entry["value"], "cost.limits: value")))
+    batch, text, output = (_whole(table[name], f"cost.{name}") for name in ("batch", "text_tokens", "output_tokens"))
+    price = None if table["price"] is None else number(table["price"], "cost.price")
+    return CostSettings(kind=string(table["kind"], "cost.kind"), model=string(table["model"], "cost.model"), gpu=gpu,
+                        profile=profile, price=price, batch=batch, text_tokens=text, output_tokens=output,
+                        limits=tuple(limits), encoder=_encoder(table["encoder"]))
 
 
 def _encoder(value: Any) -> tuple[float, float] | None:
@@ -257,6 +287,13 @@ def _encoder(value: Any) -> tuple[float, float] | None:
     if min(pair) <= 0:
         raise InputError(f"encoder is {short(value)}; allowed are two positive numbers, or null")
     return pair[0], pair[1]
+
+
+def _whole(value: Any, where: str) -> int:
+    found = number(value, where)
+    if found != int(found):
+        raise InputError(f"{where} is {short(value)}; a whole number is expected")
+    return int(found)
 
 
 def _form(value: Any) -> Posynomial:

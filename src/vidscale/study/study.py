@@ -1,19 +1,20 @@
 """The whole analysis: compare forms, fit the best one, bootstrap it, and read off frontier and elasticities."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from vidscale.cost import PaperCost
+from vidscale.cost import CostModel
+from vidscale.cost.deployment import CostSettings, cost_of
 from vidscale.errors import InputError
 from vidscale.fit import FitSettings, Interval, profile
 from vidscale.forms import PAPER_FORMS, Posynomial, load_form
 from vidscale.measurements import MeasurementTable, Observations, observations, parse_rule, select
 from vidscale.space import DATA_SIZE, Lattice, ScalingFactors, dense_lattice, deployable_lattice, published_lattice
-from vidscale.study.elasticity import ElasticityReport, elasticity_reports, no_elasticity
+from vidscale.study.elasticity import ElasticityReport, elasticity_reports, no_continuous, no_elasticity
 from vidscale.study.frontier import CurrentReport, FrontierReport, current_report, default_budgets, frontier_report
 from vidscale.study.model import Model, check_predictor, make_model
 from vidscale.validate import (
@@ -50,13 +51,14 @@ class StudySettings:
         level: probability of intervals for predictions and elasticities; parameters get 95 % profile intervals.
         predictor: "point" or "bagged".
         lattice: "measured", "published", "deployable" or "dense".
-        budgets: in FLOPs; None spreads six over the lattice.
+        cost: what an inference costs, and limits on it; the paper's FLOPs by default.
+        budgets: in the unit of the cost; None spreads six over the lattice.
         data_sizes: at which the frontier is given; None takes the measured ones (four at most).
         fixed: factors held at a value.
         current: the configuration in use now.
         tolerance: relative excess over the best error that counts as a near-tie.
         n_eval: questions of the new measurement that the second interval speaks of.
-        encoder: (encoder_params, encoder_tokens); None takes the data's own, else the paper's.
+        encoder: (encoder_params, encoder_tokens) of the paper's formula; None takes the data's own, else the paper's.
         pins: parameters held at a value.
         loss, delta, starts, seed: see `FitSettings`.
     """
@@ -70,6 +72,7 @@ class StudySettings:
     level: float = 0.9
     predictor: str = "point"
     lattice: str = "measured"
+    cost: CostSettings = field(default_factory=CostSettings)
     budgets: tuple[float, ...] | None = None
     data_sizes: tuple[float, ...] | None = None
     fixed: Mapping[str, float] | None = None
@@ -149,7 +152,9 @@ def run_study(table: MeasurementTable, settings: StudySettings | None = None, *,
     model = bootstrap_model(table, obs, full, settings, tick)
     fixed = dict(settings.fixed or {})
     lattice = make_lattice(model, settings.lattice, fixed)
-    cost = cost_model(model, settings.encoder)
+    cost = cost_model(model, settings.encoder, settings.cost)
+    if settings.cost != CostSettings():
+        model = replace(model, cost_settings=settings.cost)
     budgets = np.asarray(settings.budgets) if settings.budgets else default_budgets(lattice, cost)
     sizes = frontier_data_sizes(model, settings.data_sizes)
     profiles = {}
@@ -158,7 +163,7 @@ def run_study(table: MeasurementTable, settings: StudySettings | None = None, *,
         profiles[name] = profile_lead(fits)
     report = frontier_report(model, lattice, cost, budgets, sizes, predictor=settings.predictor, level=settings.level,
                              tolerance=settings.tolerance, n_eval=settings.n_eval, current=settings.current,
-                             seed=settings.seed, tick=tick)
+                             planner=cost_model(model, settings.encoder), seed=settings.seed, tick=tick)
     current = ()
     if settings.current is not None:
         current = current_report(model, lattice, cost, settings.current, sizes, predictor=settings.predictor)
@@ -169,7 +174,7 @@ def run_study(table: MeasurementTable, settings: StudySettings | None = None, *,
     return Study(table=table, obs=obs, settings=settings, comparison=comparison, form=chosen, reason=reason, full=full,
                  profiles=profiles.pop(chosen), other_profiles=profiles, model=model, frontier=report,
                  current=current, elasticities=elasticities, no_elasticity=reason_none,
-                 notes=_notes(table, obs, comparison, model, full, report))
+                 notes=_notes(table, obs, comparison, model, full, report, elasticities))
 
 
 def resolve_forms(forms: Sequence[str | Posynomial]) -> list[Posynomial]:
@@ -290,9 +295,11 @@ def make_lattice(model: Model, kind: str, fixed: Mapping[str, float] | None = No
     return lattice.fix({**held, **fixed})
 
 
-def cost_model(model: Model, encoder: tuple[float, float] | None = None) -> PaperCost:
-    """The paper's cost with the encoder asked for, the data's own, or the paper's."""
-    return model.cost() if encoder is None else PaperCost(encoder_params=encoder[0], encoder_tokens=encoder[1])
+def cost_model(
+    model: Model, encoder: tuple[float, float] | None = None, settings: CostSettings | None = None
+) -> CostModel:
+    """The cost asked for, the paper's FLOPs by default, with the encoder asked for, the data's own, or the paper's."""
+    return cost_of(settings or CostSettings(), encoder or model.encoder)
 
 
 def frontier_data_sizes(model: Model, wanted: Sequence[float] | None = None) -> Floats:
@@ -311,7 +318,7 @@ def frontier_data_sizes(model: Model, wanted: Sequence[float] | None = None) -> 
 
 def _notes(
     table: MeasurementTable, obs: Observations, comparison: Comparison, model: Model, full: FullFits,
-    report: FrontierReport,
+    report: FrontierReport, elasticities: Sequence[ElasticityReport],
 ) -> tuple[str, ...]:
     notes = list(table.notes)
     known = np.isfinite(obs.error[:, -1])
@@ -337,4 +344,6 @@ def _notes(
         said = target.noise.sentence()
         notes += [f"{name}: {said}"] if said else []
     notes += report.notes
+    only = no_continuous(report.cost_model) if elasticities else None
+    notes += [only] if only else []
     return tuple(dict.fromkeys(notes))
