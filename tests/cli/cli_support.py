@@ -1,6 +1,17 @@
 """Settings and helpers of the command-line tests."""
 
 import os
+from pathlib import Path
+
+import numpy as np
+
+from vidscale.design import join_designs, plan_text, star_design
+from vidscale.runs.folder import prepare
+from vidscale.runs.local import LocalLauncher
+from vidscale.runs.queue import sweep
+from vidscale.space import Lattice
+
+STANDIN = Path(__file__).parents[1] / "runs" / "standin.py"
 
 #: Small settings: the command line is tested here, not the statistics.
 QUICK = ("--forms", "mult,add", "--draws", "8", "--starts", "4", "--folds", "3", "--quiet")
@@ -11,3 +22,22 @@ def everything(folder) -> list[str]:
     """Every file and folder below, hidden ones too."""
     return sorted(os.path.relpath(os.path.join(here, name), folder)
                   for here, folders, files in os.walk(folder) for name in (*folders, *files))
+
+
+def small_plan():
+    """Seven runs that train nothing."""
+    lattice = Lattice(name="small", levels={"lm_params": np.array([1e9, 2.8e9, 7.5e9]), "frames": np.array([8.0, 32]),
+                                            "tokens_per_frame": np.array([16.0, 49, 100, 196])})
+    return join_designs([star_design(lattice=lattice, data_sizes=[1e6])],
+                        command=["{python}", str(STANDIN), "{folder}", str(Path.cwd() / "log")])
+
+
+def write_plan() -> None:
+    """A plan as star.toml."""
+    Path("star.toml").write_text(plan_text(small_plan(), Path.cwd()))
+
+
+def make_sweep() -> None:
+    """A finished sweep as star."""
+    prepare(small_plan(), Path("star"))
+    sweep(small_plan(), Path("star"), LocalLauncher(1))

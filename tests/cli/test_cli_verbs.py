@@ -7,7 +7,7 @@ from dataclasses import fields
 
 import pandas as pd
 import pytest
-from cli_support import QUICK, QUICK_FIT, everything
+from cli_support import QUICK, QUICK_FIT, everything, make_sweep, write_plan
 
 from vidscale.cli import app as application
 from vidscale.cli.app import VERBS
@@ -17,7 +17,10 @@ from vidscale.study import StudySettings
 
 #: What keeps documented examples quick where they fit something.
 SMALL = {"study": ("--forms", "mult,add", *QUICK[2:]), "fit": QUICK[2:6], "compare": QUICK[2:], "predict": QUICK[2:6],
-         "frontier": QUICK[2:6], "elasticity": QUICK[2:6]}
+         "frontier": QUICK[2:6], "elasticity": QUICK[2:6], "plan": ("--laws", "2", "--draws", "4")}
+
+#: What must be there before a documented example can run.
+BEFORE = {"sweep": write_plan, "status": make_sweep, "retry": make_sweep, "collect": make_sweep}
 
 
 def documented(verb) -> list[str]:
@@ -41,6 +44,7 @@ def test_every_verb_has_help_with_an_example(run, verb):
 @pytest.mark.parametrize("verb", VERBS, ids=[v.__name__ for v in VERBS])
 def test_documented_examples_run(run, tmp_path, monkeypatch, verb):
     monkeypatch.chdir(tmp_path)
+    BEFORE.get(verb.__name__, lambda: None)()
     for example in documented(verb):
         said = run(*shlex.split(example)[1:], *SMALL.get(verb.__name__, ()))
         assert said.code == 0, said.err

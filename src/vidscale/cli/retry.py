@@ -25,8 +25,6 @@ def retry(
 
     \b
     Example:
-      vidscale plan star --out star.toml
-      vidscale sweep star.toml --out star --prepare
       vidscale retry star --reason out-of-memory
     """
     from vidscale.runs.failures import FailureReason

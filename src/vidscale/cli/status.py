@@ -22,8 +22,6 @@ def status(
 
     \b
     Example:
-      vidscale plan star --out star.toml
-      vidscale sweep star.toml --out star --prepare
       vidscale status star
     """
     from vidscale.cli.sweep import show

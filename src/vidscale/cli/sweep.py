@@ -52,8 +52,7 @@ def sweep(
 
     \b
     Example:
-      vidscale plan star --out star.toml
-      vidscale sweep star.toml --out star --workers 2 --prepare
+      vidscale sweep star.toml --out star --workers 2
     """
     from vidscale.cli.words import pairs
     from vidscale.runs import folder as place

@@ -10,6 +10,7 @@ from vidscale.report.tables import FACTOR_COLUMNS, Column, Table, factor_cells
 if TYPE_CHECKING:
     from vidscale.design import SweepPlan
     from vidscale.runs.folder import RunStatus
+    from vidscale.study.plan_information import PlanInformation, Spread
 
 
 # --- how far a sweep is -----------------------------------------------------------------------------------
@@ -116,3 +117,105 @@ def plan_dict(plan: "SweepPlan") -> dict[str, Any]:
 
 def _flops(value: float) -> str:
     return f"{value:.3g}".replace("e+", "e")
+
+
+# --- what a plan can tell ---------------------------------------------------------------------------------
+
+
+def information_tables(found: "PlanInformation") -> list[Table]:
+    """Expected widths of exponents, choice and elasticities, and what to add."""
+    level = f"{100 * found.settings.level:.4g} %"
+    parts = [_exponent_table(found, level), _choice_table(found, level)]
+    if found.elasticities:
+        rows = tuple((each.factor, _median(each.value), _range(each.value), _median(each.half_width),
+                      _range(each.half_width)) for each in found.elasticities)
+        columns = (Column(name="factor", words=True), Column(name="elasticity"), Column(name="over laws"),
+                   Column(name=f"± {level}"), Column(name="over laws"))
+        parts.append(Table(title="Expected elasticities of the continuous optimum in data size", columns=columns,
+                           rows=rows))
+    columns = (*FACTOR_COLUMNS, Column(name="data size"), Column(name="training", unit="FLOPs"),
+               Column(name="less unknown", unit="%"), Column(name="remark", words=True))
+    rows = tuple((*factor_cells(each.factors), examples(each.data_size), _flops(each.training_flops),
+                  plain(100 * each.gain, 2), "another seed of a planned run" if each.repeat else "")
+                 for each in found.additions)
+    parts.append(Table(title="Runs worth adding, the most telling first", columns=columns, rows=rows, notes=(
+        "less unknown: by how much the runs down to this one lessen the variance of all parameters together",)))
+    return parts
+
+
+def information_lines(found: "PlanInformation") -> list[str]:
+    """What the tables rest on, and what the plan cannot tell, one sentence a line."""
+    s, rank = found.settings, found.rank
+    said = [f"assumed: {found.laws} laws ({found.source}), {plain(s.n_eval, 4)} questions per error, "
+            f"{100 * s.run_noise:g} % between trainings, {s.draws} sweeps played through for each law",
+            f"the Jacobian of {found.form.name} has rank {_median(rank)} for {found.parameters} parameters over "
+            f"{found.distinct} distinct runs (condition number {plain(found.condition.median, 2)})"]
+    if rank.low < rank.high:
+        said[-1] += f"; {rank.low:g} to {rank.high:g} over laws"
+    if found.confounded:
+        said.append(f"cannot be told apart, however little noise there is: {', '.join(found.confounded)}")
+    if found.weak:
+        said.append(f"will hardly be identified: {', '.join(found.weak)}; known least: {', '.join(found.hardest)} "
+                    "together")
+    else:
+        said.append(f"every parameter will be identified; known least: {', '.join(found.hardest)} together")
+    return [*said, *found.notes]
+
+
+def _exponent_table(found: "PlanInformation", level: str) -> Table:
+    rows = []
+    for each in found.exponents:
+        low, high = found.form.exponent_bounds(each.name)
+        bounded = each.half_width.median >= 0.45 * (high - low)
+        rows.append((each.name, _median(each.value), _range(each.value), _median(each.half_width),
+                     _range(each.half_width), plain(100 * each.weak, 2),
+                     "nothing will be known but its bounds" if bounded else ""))
+    columns = (Column(name="exponent", words=True), Column(name="true value"), Column(name="over laws"),
+               Column(name=f"± {level}"), Column(name="over laws"), Column(name="hardly identified", unit="% of laws"),
+               Column(name="remark", words=True))
+    kept = columns if any(row[-1] for row in rows) else columns[:-1]
+    return Table(title=f"Expected exponents of {found.form.name}", columns=kept,
+                 rows=tuple(row[: len(kept)] for row in rows),
+                 notes=("± half-width of the interval; median over laws, then least and largest",))
+
+
+def _choice_table(found: "PlanInformation", level: str) -> Table:
+    rows = tuple((plain(each.budget / 1e12), _percent(each.same), _span(each.same), _percent(each.regret),
+                  _span(each.regret), _percent(each.error)) for each in found.frontier)
+    columns = (Column(name="budget", unit="TFLOPs"), Column(name="same choice", unit="%"), Column(name="over laws"),
+               Column(name="error lost", unit="%"), Column(name="over laws"), Column(name=f"± {level} of its error",
+                                                                                     unit="%"))
+    notes = ("same choice: how often the truly best configuration is chosen; error lost: relative excess of the chosen "
+             "one's true error",)
+    return Table(title="Expected choice among the planned levels, largest data size", columns=columns, rows=rows,
+                 notes=notes)
+
+
+def _median(spread: "Spread") -> str:
+    return plain(_clean(spread.median), 2)
+
+
+def _range(spread: "Spread") -> str:
+    return f"{plain(_clean(spread.low), 2)} – {plain(_clean(spread.high), 2)}"
+
+
+def _percent(spread: "Spread") -> str:
+    return plain(100 * spread.median, 2)
+
+
+def _span(spread: "Spread") -> str:
+    return f"{plain(100 * spread.low, 2)} – {plain(100 * spread.high, 2)}"
+
+
+def _clean(value: float) -> float:
+    """A value without rounding noise."""
+    return 0.0 if abs(value) < 1e-9 else value
+
+
+def information_dict(found: "PlanInformation") -> dict[str, Any]:
+    """The same as plain data."""
+    from dataclasses import asdict
+
+    settings = {name: value for name, value in asdict(found.settings).items() if name != "form"}
+    content = {name: value for name, value in asdict(found).items() if name not in ("form", "settings")}
+    return {"form": found.form.name, "assumed": settings, **content}

@@ -1,0 +1,280 @@
+"""`vidscale plan`: which runs to pay for, what they cost, and what they will be able to tell."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vidscale.cli.options import Printing, Strings
+from vidscale.cli.screen import Screen
+from vidscale.errors import InputError
+
+if TYPE_CHECKING:
+    from vidscale.design import PlanCost, SweepDesign, SweepPlan
+    from vidscale.space import Lattice
+    from vidscale.study.plan_information import PlanInformation
+
+DESIGNS = ("star", "isoflop", "grid")
+
+
+def _text(name: str, metavar: str, help: str) -> Any:
+    return typer.Option(name, metavar=metavar, help=help, show_default=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranges:
+    """Which configurations, data sizes and seeds are planned."""
+
+    lm_params: Annotated[str | None, _text("--lm-params", "A,B,…", "Levels of lm_params, such as 1B,2.8B,7.5B; by "
+                                           "default the paper's, as for frames and tokens.")] = None
+    frames: Annotated[str | None, _text("--frames", "A,B,…", "Levels of frames.")] = None
+    tokens_per_frame: Annotated[str | None, _text("--tokens-per-frame", "A,B,…", "Levels of tokens per frame.")] = None
+    centre: Annotated[str | None, _text("--centre", "lm_params=…,frames=…,tokens_per_frame=…", "Centre of a star; by "
+                                        "default the largest level of each factor.")] = None
+    data_sizes: Annotated[str | None, _text("--data-sizes", "A,B,…", "Data sizes of star and grid; by default "
+                                            "250k,500k,1M.")] = None
+    isoflop_data_sizes: Annotated[str | None, _text("--isoflop-data-sizes", "A,B,…", "Data sizes of an isoFLOP sweep; "
+                                                    "by default 2M.")] = None
+    budgets: Annotated[str | None, _text("--budgets", "A,B,…", "Budgets of an isoFLOP sweep in FLOPs per inference; "
+                                         "by default 2T,5T,15T,30T.")] = None
+    tolerance: Annotated[float, typer.Option("--tolerance", help="How far a cost may lie from its budget, "
+                                                                 "relative.")] = 0.25
+    extend: Annotated[Strings, _text("--extend", "FACTOR=A,B,…", "Levels to try for a budget that holds nothing, such "
+                                     "as frames=2; repeatable.")] = field(default_factory=list)
+    dearest: Annotated[str | None, _text("--dearest", "FLOPS", "Leave out grid configurations that cost more per "
+                                         "inference.")] = None
+    seeds: Annotated[str, typer.Option("--seeds", metavar="A,B,…", help="Seeds of every run.")] = "0"
+    centre_seeds: Annotated[str | None, _text("--centre-seeds", "A,B,…", "Further seeds of a star's centre, which "
+                                              "measure the noise.")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paying:
+    """How runs are priced and carried out."""
+
+    encoder_params: Annotated[str | None, _text("--encoder-params", "N", "Parameters of the vision encoder; by default "
+                                                "the paper's 0.43e9.")] = None
+    encoder_tokens: Annotated[str | None, _text("--encoder-tokens", "N", "Tokens it sees per frame; by default the "
+                                                "paper's 768.")] = None
+    frozen: Annotated[Strings, _text("--frozen", "encoder|lm", "A part that is not trained; by default as the recipe "
+                                     "says, else none; repeatable.")] = field(default_factory=list)
+    recipe: Annotated[Path | None, _text("--recipe", "FILE.toml", "Recipe of every run; `vidscale run` needs "
+                                         "one.")] = None
+    command: Annotated[str | None, _text("--command", "WORDS", "What carries out a run, {folder} standing for its "
+                                         "folder; by default `vidscale run`.")] = None
+    name: Annotated[str | None, _text("--name", "NAME", "Name of the plan.")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judging:
+    """By what laws and noise the plan is judged."""
+
+    form: Annotated[str, typer.Option("--form", metavar="NAME|FILE.toml", help="Form that will be "
+                                                                               "fitted.")] = "add-interact"
+    laws: Annotated[int, typer.Option("--laws", min=0, help="Typical laws to judge the plan by; 0 to leave that "
+                                                            "out.")] = 8
+    fit: Annotated[Path | None, _text("--fit", "FIT", "Judge by the laws of this fit.json or study instead.")] = None
+    draws: Annotated[int, typer.Option("--draws", min=2, help="Sweeps to play through for each law.")] = 24
+    n_eval: Annotated[float, typer.Option("--n-eval", help="Questions each error will be measured on.")] = 3000.0
+    run_noise: Annotated[float, typer.Option("--run-noise", help="Standard deviation of log error between trainings "
+                                                                 "that differ in their seed.")] = 0.01
+    level: Annotated[float, typer.Option("--level", help="Probability of the intervals.")] = 0.9
+
+
+def plan(
+    designs: Annotated[list[str], typer.Argument(metavar="star|isoflop|grid…", show_default=False,
+                                                 help="The designs, in the order in which they are run.")],
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE.toml", show_default=False,
+                                             help="Write the plan; by default it is only shown.")] = None,
+    runs: Annotated[bool, typer.Option("--runs", help="List every run.")] = False,
+    *, ranges: Ranges, paying: Paying, judging: Judging, printing: Printing,
+) -> None:
+    """Plan training runs, and say what they will be able to tell.
+
+    Lists what the runs cost and, before anything is spent, how wide the intervals of exponents, choice and
+    elasticities will be, which parameters cannot be told apart, and which runs would help most. That depends on the
+    law that turns out to be true, so it is shown for many.
+
+    \b
+    Example:
+      vidscale plan star isoflop --extend frames=2 --centre-seeds 1,2 --out plan.toml
+      vidscale plan grid --frames 4,8,16 --data-sizes 100k,1M --dearest 20T --form add
+    """
+    from vidscale.cli.files import check_file, write_file
+    from vidscale.design import join_designs, plan_text
+    from vidscale.report.plan_listing import plan_dict, plan_table, runs_table
+
+    if out is not None:
+        if out.suffix.lower() != ".toml":
+            raise InputError(f"--out {out}: a plan is a .toml file; give it that ending")
+        check_file(out)
+    cost = _cost(paying)
+    planned = join_designs(_designs(designs, ranges, cost), name=paying.name, cost=cost, recipe=paying.recipe,
+                           **_command(paying))
+    _check_recipe(planned)
+    screen = Screen(printing)
+    found = _information(screen, planned, judging) if judging.laws or judging.fit else None
+    if out is not None:
+        write_file(out, plan_text(planned, out.resolve().parent))
+    if printing.as_json:
+        from vidscale.report.plan_listing import information_dict
+
+        screen.json({**plan_dict(planned), "information": information_dict(found) if found else None,
+                     "file": str(out) if out else None})
+        return
+    screen.tables(plan_table(planned), *([runs_table(planned)] if runs else []))
+    if planned.notes:
+        screen.section("Notes on the plan", planned.notes)
+    if found is not None:
+        from vidscale.report.plan_listing import information_lines, information_tables
+
+        screen.tables(*information_tables(found))
+        screen.section("What this plan can tell", information_lines(found))
+    if out is not None:
+        screen.lines(str(out))
+
+
+def _designs(names: Sequence[str], ranges: Ranges, cost: "PlanCost") -> "list[SweepDesign]":
+    for name in names:
+        if name not in DESIGNS:
+            raise InputError(f"unknown design {name!r}; allowed are {', '.join(DESIGNS)}")
+    makers = {"star": _stars, "isoflop": _isoflops, "grid": _grids}
+    lattice = _lattice(ranges)
+    return [design for name in dict.fromkeys(names) for design in makers[name](ranges, lattice, cost)]
+
+
+def _stars(ranges: Ranges, lattice: "Lattice", cost: "PlanCost") -> "list[SweepDesign]":
+    from vidscale.cli.words import configuration
+    from vidscale.design import PAPER_STAR_DATA_SIZES, star_design
+    from vidscale.space import FACTORS, ScalingFactors
+
+    centre = (configuration(ranges.centre, "--centre") if ranges.centre
+              else ScalingFactors.of([float(lattice.levels[name][-1]) for name in FACTORS]))
+    sizes = _list(ranges.data_sizes, "--data-sizes", PAPER_STAR_DATA_SIZES)
+    designs = [star_design(centre=centre, lattice=lattice, data_sizes=sizes, seeds=_seeds(ranges.seeds, "--seeds"))]
+    if ranges.centre_seeds is not None:
+        alone = lattice.fix(centre.as_dict())
+        seeds = _seeds(ranges.centre_seeds, "--centre-seeds")
+        again = star_design(centre=centre, lattice=alone, data_sizes=sizes, seeds=seeds)
+        designs.append(type(again)(name="star", runs=again.runs))  # that the centre varies in nothing is its purpose
+    return designs
+
+
+def _isoflops(ranges: Ranges, lattice: "Lattice", cost: "PlanCost") -> "list[SweepDesign]":
+    from vidscale.cli.words import pairs
+    from vidscale.design import PAPER_BUDGETS, PAPER_ISOFLOP_DATA_SIZE, isoflop_design
+
+    extension = {name: _list(text, f"--extend {name}", ()) for name, text in pairs(ranges.extend, "--extend").items()}
+    return [isoflop_design(budgets=_list(ranges.budgets, "--budgets", PAPER_BUDGETS), tolerance=ranges.tolerance,
+                           data_size=size, lattice=lattice, cost=cost.model(), extension=extension,
+                           seeds=_seeds(ranges.seeds, "--seeds"))
+            for size in _list(ranges.isoflop_data_sizes, "--isoflop-data-sizes", (PAPER_ISOFLOP_DATA_SIZE,))]
+
+
+def _grids(ranges: Ranges, lattice: "Lattice", cost: "PlanCost") -> "list[SweepDesign]":
+    from vidscale.cli.words import number
+    from vidscale.design import PAPER_STAR_DATA_SIZES, grid_design
+
+    dearest = None if ranges.dearest is None else number(ranges.dearest, "--dearest")
+    return [grid_design(lattice=lattice, data_sizes=_list(ranges.data_sizes, "--data-sizes", PAPER_STAR_DATA_SIZES),
+                        dearest=dearest, cost=cost.model(), seeds=_seeds(ranges.seeds, "--seeds"))]
+
+
+def _lattice(ranges: Ranges) -> "Lattice":
+    """The published levels, with those given in their place."""
+    import numpy as np
+
+    from vidscale.space import FACTORS, Lattice, published_lattice
+
+    published = published_lattice()
+    given = {name: getattr(ranges, name) for name in FACTORS}
+    if not any(given.values()):
+        return published
+    levels = {name: np.array(_list(given[name], f"--{name.replace('_', '-')}", published.levels[name].tolist()))
+              for name in FACTORS}
+    return Lattice(name="given", levels=levels)
+
+
+def _list(text: str | None, option: str, default: Sequence[float]) -> list[float]:
+    """Positive numbers separated by commas."""
+    from vidscale.cli.words import number
+
+    if text is None:
+        return [float(value) for value in default]
+    found = [number(part, option) for part in text.split(",") if part.strip()]
+    if not found or min(found) <= 0:
+        raise InputError(f"{option} {text!r}: write positive numbers separated by commas")
+    return found
+
+
+def _seeds(text: str, option: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise InputError(f"{option} {text!r}: write whole numbers separated by commas") from None
+
+
+def _cost(paying: Paying) -> "PlanCost":
+    from vidscale.cli.words import number
+    from vidscale.design import PlanCost
+
+    given: dict[str, Any] = {name: number(text, f"--{name.replace('_', '-')}") for name in
+                             ("encoder_params", "encoder_tokens") if (text := getattr(paying, name)) is not None}
+    frozen = tuple(dict.fromkeys(paying.frozen))
+    if not frozen and paying.recipe is not None and paying.command is None:
+        from vidscale.runs import load_recipe
+
+        trained = load_recipe(paying.recipe).model.trained
+        frozen = tuple(part for part, theirs in (("encoder", "tower"), ("lm", "lm")) if theirs not in trained)
+    return PlanCost(**given, frozen=frozen)
+
+
+def _command(paying: Paying) -> Mapping[str, Any]:
+    import shlex
+
+    if paying.command is None:
+        return {}
+    try:
+        return {"command": shlex.split(paying.command)}
+    except ValueError as problem:
+        raise InputError(f"--command {paying.command!r}: {problem}") from None
+
+
+def _check_recipe(planned: "SweepPlan") -> None:
+    """Raise InputError for sizes of language models that the recipe does not have."""
+    from vidscale.design import RUN_COMMAND
+    from vidscale.runs import load_recipe
+
+    if planned.recipe is None:
+        return
+    if not planned.recipe.is_file():
+        raise InputError(f"the recipe {planned.recipe} is missing; check its path")
+    if planned.command == RUN_COMMAND:
+        recipe = load_recipe(planned.recipe)
+        for size in dict.fromkeys(run.factors.lm_params for run in planned.runs):
+            recipe.language_model(size)
+
+
+def _information(screen: Screen, planned: "SweepPlan", judging: Judging) -> "PlanInformation":
+    from vidscale.study.plan_information import InformationSettings, plan_information
+
+    given: dict[str, Any] = {name: getattr(judging, name) for name in ("form", "draws", "n_eval", "run_noise", "level")}
+    laws: dict[str, Any] = {}
+    if judging.fit is None:
+        given["laws"] = judging.laws
+    else:
+        from vidscale.cli.source import saved_fit
+        from vidscale.study.store import load_model
+
+        place = saved_fit(str(judging.fit))
+        if place is None:
+            raise InputError(f"--fit {judging.fit}: give a fit.json or the folder of a study")
+        model = load_model(place)
+        given["form"] = model.form
+        laws = {"parameters": [target.parameters for target in model.targets.values()],
+                "source": f"the fit of {model.form.name} to {', '.join(model.targets)} of {model.table}"}
+    settings = InformationSettings(**given)
+    with screen.progress(3) as tick:
+        return plan_information(planned, settings, tick=tick, **laws)
