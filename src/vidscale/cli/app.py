@@ -18,12 +18,15 @@ from vidscale.cli.compare import compare
 from vidscale.cli.cost import cost
 from vidscale.cli.datasets import datasets
 from vidscale.cli.elasticity import elasticity
+from vidscale.cli.example import example
 from vidscale.cli.fit import fit
 from vidscale.cli.forms import forms
 from vidscale.cli.frontier import frontier
 from vidscale.cli.options import command
+from vidscale.cli.plan import plan
 from vidscale.cli.predict import predict
 from vidscale.cli.retry import retry
+from vidscale.cli.run import run
 from vidscale.cli.status import status
 from vidscale.cli.study import study
 from vidscale.cli.sweep import sweep
@@ -33,7 +36,7 @@ from vidscale.errors import InputError
 
 VERBS: tuple[Callable[..., None], ...] = (
     study, fit, compare, predict, frontier, elasticity, cost, tokens, forms, datasets, template,
-    sweep, status, retry, collect
+    plan, sweep, status, retry, collect, run, example
 )
 
 #: Set to see the traceback of an internal error.
