@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from vidscale.cli import files
+from vidscale.cli.calibrate import calibrate
 from vidscale.cli.collect import collect
 from vidscale.cli.compare import compare
 from vidscale.cli.cost import cost
@@ -35,7 +36,7 @@ from vidscale.cli.tokens import tokens
 from vidscale.errors import InputError
 
 VERBS: tuple[Callable[..., None], ...] = (
-    study, fit, compare, predict, frontier, elasticity, cost, tokens, forms, datasets, template,
+    study, fit, compare, predict, frontier, elasticity, cost, calibrate, tokens, forms, datasets, template,
     plan, sweep, status, retry, collect, run, example
 )
 

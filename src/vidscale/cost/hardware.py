@@ -6,6 +6,7 @@ gives itself away.
 """
 
 import math
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -206,3 +207,22 @@ def _gpu(row: Mapping[str, Any], where: str) -> Gpu:
 
 def _plain(name: str) -> str:
     return "".join(letter for letter in name.casefold() if letter not in " -_")
+
+
+def gpu_of_device(device: str) -> Gpu:
+    """The GPU that a driver calls by this name, such as "NVIDIA H100 80GB HBM3".
+
+    Raises:
+        InputError: the table has no such GPU, or only one of another form factor, whose rates differ.
+
+    Example:
+        >>> gpu_of_device("NVIDIA A100-SXM4-80GB").name
+        'A100-80G'
+    """
+    words = {_plain(word) for word in re.split(r"[\s-]+", device)}
+    found = [one for one in gpus() if any(_plain(each) in words for each in (one.name, *one.aliases))]
+    other = words & {"pcie", "nvl", "40gb"}
+    if len(found) == 1 and not other:
+        return found[0]
+    raise InputError(f"the hardware table has no {device!r}; describe it in a .toml file and name that with --gpu "
+                     f"(the table has {', '.join(one.name for one in gpus())})")

@@ -27,7 +27,7 @@ from vidscale.cost.passes import (
 )
 from vidscale.cost.profile import Profile
 from vidscale.errors import InputError
-from vidscale.space import LanguageModel, Projector, VideoVLM, VisionTower
+from vidscale.space import LanguageModel, Projector, VideoVLM
 from vidscale.space.catalogue import LANGUAGE_MODELS, VISION_TOWERS
 
 
@@ -86,17 +86,17 @@ def chains(profile: Profile) -> Chains:
 def point_operations(point: Mapping[str, Any]) -> list[Operation]:
     """The operations of a whole-model point of a profile: a tower, a prefill with its head, or a decode step."""
     if point["what"] == "tower":
-        whole = VISION_TOWERS[point["model"]]
-        tower = replace(whole, skipped_layers=whole.layers - point["layers"])
-        return encoder_operations(_carrier(tower), point["frames"], 1)
+        return encoder_operations(tower_alone(point["model"], point["layers"]), point["frames"], 1)
     lm = LANGUAGE_MODELS[point["model"]]
     if point["what"] == "decode":
         return decode_operations(lm, point["context"], batch=point["batch"])
     return [*prefill_operations(lm, point["tokens"], batch=point["batch"]), *head_operations(lm, batch=point["batch"])]
 
 
-def _carrier(tower: VisionTower) -> VideoVLM:
-    """A video VLM around a tower, for costing the tower alone."""
+def tower_alone(name: str, layers: int) -> VideoVLM:
+    """A published tower of which that many layers run, in a video VLM around it, for costing the tower alone."""
+    whole = VISION_TOWERS[name]
+    tower = replace(whole, skipped_layers=whole.layers - layers)
     return VideoVLM(name=tower.name, family="llava", tower=tower, projector=Projector(kind="mlp", pooled=True),
                     lm=next(iter(LANGUAGE_MODELS.values())))
 

@@ -20,6 +20,7 @@ from vidscale.cost.curves import Curve, Floats, Surface, blended
 from vidscale.cost.hardware import Gpu, gpu
 from vidscale.cost.operations import Attention, MatMul, Pointwise
 from vidscale.errors import InputError
+from vidscale.space.catalogue import LANGUAGE_MODELS, VISION_TOWERS
 
 SCHEMA = "vidscale-profile-1"
 LARGEST_FILE = 64_000_000
@@ -32,8 +33,10 @@ MATMUL_SHARE, ATTENTION_SHARE, MEMORY_SHARE, KERNEL_S = 0.70, 0.40, 0.80, 2.5e-6
 #: products (Qwen2.5-VL's vision MLP, 1280 × 3420) took 3.4 times as long as aligned ones of the same size.
 ALIGNMENT, UNALIGNED = 8, 3.4
 #: Bytes per number of the result that each pointwise operation moves, and kernels that it takes, in plain PyTorch.
+#: layer_norm stands for vision towers, whose residual stream the transposed patch embedding leaves with channels apart
+#: in memory: it bears the copies and the scattered reads of two norms and two sums (docs/cost.md).
 POINTWISE: Mapping[str, tuple[float, float]] = {
-    "rms_norm": (5, 2), "layer_norm": (5, 2), "rotary": (30, 5), "swiglu": (10, 2), "gelu": (4.5, 1), "add": (6, 1),
+    "rms_norm": (5, 2), "layer_norm": (45, 3), "rotary": (30, 5), "swiglu": (10, 2), "gelu": (4.5, 1), "add": (6, 1),
     "copy": (5, 1)}
 
 
@@ -72,7 +75,7 @@ class Profile:
             return self._matmul_roofline(op.rows, op.inputs, op.outputs, share, MEMORY_SHARE) + KERNEL_S
         near, weights = self._neighbours(op.inputs, op.outputs)
         share = blended([self._matmul_shares[shape] for shape in near], weights, np.log(op.rows))
-        seconds = self._matmul_roofline(op.rows, op.inputs, op.outputs) * np.exp(share)
+        seconds = self._floor + self._matmul_roofline(op.rows, op.inputs, op.outputs) * np.exp(share)
         if _aligned(op.inputs, op.outputs) or not _aligned(*near[0]):
             return seconds
         return np.maximum(seconds, 2.0 * op.rows * op.inputs * op.outputs * UNALIGNED
@@ -124,9 +127,14 @@ class Profile:
 
     @cached_property
     def _matmul_shares(self) -> dict[tuple[float, float], Curve]:
-        """Measured time over roofline time, by rows: what a matrix of no measured size borrows."""
-        return {(k, n): Curve(c.size, c.seconds / self._matmul_roofline(c.size, k, n), 0.0)
+        """Measured time above the floor over roofline time, by rows: what a matrix of no measured size borrows."""
+        return {(k, n): Curve(c.size, (c.seconds - self._floor) / self._matmul_roofline(c.size, k, n), 0.0)
                 for (k, n), c in self._matmul.items()}
+
+    @cached_property
+    def _floor(self) -> float:
+        """What launching and ending a product takes, whatever its size: most of the fastest one measured."""
+        return 0.8 * min(float(c.seconds.min()) for c in self._matmul.values())
 
     def _neighbours(self, inputs: float, outputs: float) -> tuple[list[tuple[float, float]], list[float]]:
         """The three measured matrices nearest in size, of the same alignment where there are any, with weights."""
@@ -214,8 +222,13 @@ def dump_profile(profile: Profile) -> str:
     held = {"schema": SCHEMA, "gpu": profile.gpu, "sheet": _sheet_dict(profile.sheet),
             "provenance": dict(profile.provenance), "watts": dict(profile.watts)}
     head = json.dumps(held, indent=1)[:-2]
-    lines = ",\n".join(f"  {json.dumps(point)}" for point in profile.points)
-    return f'{head},\n "points": [\n{lines}\n ]\n}}\n'
+    return f'{head},\n "points": {points_text(profile.points).rstrip()}\n}}\n'
+
+
+def points_text(points: Iterable[Point]) -> str:
+    """Raw points as JSON, one a line."""
+    lines = ",\n".join(f"  {json.dumps(dict(point))}" for point in points)
+    return f"[\n{lines}\n]\n"
 
 
 def _sheet_dict(sheet: Gpu) -> dict[str, Any]:
@@ -258,4 +271,8 @@ def _point(point: Any, number: int, source: str) -> Point:
         value = point.get(key)
         if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < math.inf:
             raise InputError(f"{source}: point {number} ({what}) has {key} {value!r}; allowed is a number from 0")
+    known = VISION_TOWERS if what == "tower" else LANGUAGE_MODELS
+    if "model" in point and point["model"] not in known:
+        raise InputError(f"{source}: point {number} ({what}) is of model {point['model']!r}, whose shape is not known; "
+                         f"allowed are {', '.join(known)}")
     return point

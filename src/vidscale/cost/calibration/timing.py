@@ -40,6 +40,17 @@ def measure(
     """
     if not torch.cuda.is_available():
         return _measure_on_host(work, inner, at_least)
+    graph = captured(work)
+    once = _replay(graph, 1)[0]
+    _replay(graph, 1)
+    replays = int(min(max(budget_s / max(once, 1e-6), at_least), at_most))
+    times = sorted(t / inner for t in _replay(graph, replays))
+    del graph
+    return Timing(seconds=times[len(times) // 2], low=times[0], high=times[-1], replays=replays)
+
+
+def captured(work: Callable[[], object]) -> "torch.cuda.CUDAGraph":
+    """The work as a CUDA graph, after one run outside it that sets up libraries and picks kernels."""
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side), torch.inference_mode():
@@ -48,12 +59,7 @@ def measure(
     graph = torch.cuda.CUDAGraph()
     with torch.inference_mode(), torch.cuda.graph(graph):
         work()
-    once = _replay(graph, 1)[0]
-    _replay(graph, 1)
-    replays = int(min(max(budget_s / max(once, 1e-6), at_least), at_most))
-    times = sorted(t / inner for t in _replay(graph, replays))
-    del graph
-    return Timing(seconds=times[len(times) // 2], low=times[0], high=times[-1], replays=replays)
+    return graph
 
 
 def _replay(graph: "torch.cuda.CUDAGraph", count: int) -> list[float]:
