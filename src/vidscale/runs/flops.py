@@ -1,8 +1,8 @@
 """FLOPs that training did: 2 per multiply-add, matrix products and attention, padding and recomputation left out.
 
     forward pass        1
-    gradient of inputs  1  where something before the part is trained
     gradient of weights 1  where the part is trained
+    gradient of inputs  1  where the part or something before it is trained (the first matrix of all is not left out)
     attention           1 forward, 2 backward, because it has two inputs and no weights
 
 Causal attention counts the triangle S(S+1)/2 that fast kernels compute. Model-FLOPs utilisation (MFU) is these FLOPs
@@ -56,8 +56,8 @@ class TrainingFlops:
         own, tower, below = self.trains, "tower" in self.trains, bool(self.trains & {"tower", "projector"})
         count = clips * frames
         vision = self.tower.flops(count * self.patches, count * self.patches**2, 3 if tower else 1, 3 if tower else 1)
-        between = self.projector.flops(count * self.tokens_per_frame, 0, 1 + tower + ("projector" in own), 0)
-        passes = 1 + below + ("lm" in own)
+        between = self.projector.flops(count * self.tokens_per_frame, 0, 1 + below + ("projector" in own), 0)
+        passes = 1 + bool(own) + ("lm" in own)
         pairs = sum(length * (length + 1) / 2 for length in lengths)
         language = self.lm.flops(sum(lengths), pairs, passes, 3)
         return vision + between + language + passes * 2 * self.head * predicted

@@ -223,9 +223,9 @@ def make_tokenizer(texts: Sequence[str]) -> Any:
     from tokenizers.models import WordLevel
     from transformers import PreTrainedTokenizerFast
 
-    split = pre_tokenizers.Sequence([pre_tokenizers.Split("\n", "isolated"), pre_tokenizers.Whitespace()])
+    split = pre_tokenizers.Whitespace()
     words = dict.fromkeys(word for text in texts for word, _ in split.pre_tokenize_str(text))
     vocabulary = {word: i for i, word in enumerate(("<s>", "</s>", "<unk>", *words))}
     inner = Tokenizer(WordLevel(vocabulary, unk_token="<unk>"))
-    inner.pre_tokenizer = split  # type: ignore[assignment]
+    inner.pre_tokenizer = split  # type: ignore[assignment]  # its stub says object
     return PreTrainedTokenizerFast(tokenizer_object=inner, bos_token="<s>", eos_token="</s>", unk_token="<unk>")
