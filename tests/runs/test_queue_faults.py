@@ -111,7 +111,7 @@ def test_a_second_sweep_takes_over_from_one_that_is_killed(tmp_path):
 
 
 def test_a_run_that_outlives_its_sweep_is_waited_for(tmp_path):
-    bench = make_bench(tmp_path, 7, pace=0.3)
+    bench = make_bench(tmp_path, 7, pace=0.15)
     first = bench.start("--workers", "1", "--quiet")
     until(lambda: bench.count("step-1") >= 1)
     first.kill()

@@ -295,8 +295,9 @@ def _linear(lay: Layout, x: Floats, theta: Floats, settings: InformationSettings
 
 
 def _variance(error: Floats, settings: InformationSettings) -> Floats:
-    """Variance of log error: question sampling and repeated training."""
-    return (1 - np.minimum(error, 1.0)) / (error * settings.n_eval) + settings.run_noise**2
+    """Variance of log error: question sampling, of one right answer at least, and repeated training."""
+    right = np.maximum(1 - error, 1 / settings.n_eval)
+    return right / (error * settings.n_eval) + settings.run_noise**2
 
 
 def _often(form: Posynomial, found: Sequence[frozenset[str]]) -> tuple[str, ...]:

@@ -1,0 +1,171 @@
+"""From a plan to a fit on the command line: plan, sweep, status, retry, collect."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+from cli_support import QUICK, QUICK_FIT, STANDIN, everything, small_plan, write_plan
+
+from vidscale.runs.folder import prepare
+
+SMALL = ("--lm-params", "1B,2.8B,7.5B", "--frames", "8,16,32", "--tokens-per-frame", "16,49,196")
+JUDGED = ("--form", "mult", "--laws", "2", "--draws", "4", "--quiet")
+SILENT = ("--laws", "0", "--quiet")
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def standin(behaviours=None) -> str:
+    Path("behaviours.json").write_text(json.dumps(behaviours or {}))
+    return f"{{python}} {STANDIN} {{folder}} {Path.cwd() / 'log'} {Path.cwd() / 'behaviours.json'}"
+
+
+def test_from_plan_to_fit(run):
+    made = run("plan", "star", "isoflop", *SMALL, "--budgets", "15T,30T", "--centre-seeds", "1", "--out", "plan.toml",
+               "--command", standin(), *SILENT)
+    assert made.code == 0, made.err
+    assert made.out.rstrip().splitlines()[-1] == "plan.toml"
+    done = run("sweep", "plan.toml", "--workers", "2", "--json", "--quiet")
+    assert done.code == 0, done.err
+    count = json.loads(done.out)["counts"]["done"]
+    assert count == len(tomllib.loads(Path("plan.toml").read_text())["runs"])
+    assert run("collect", "plan-sweep", "--out", "table.csv", "--whole", "--quiet").code == 0
+    compared = run("compare", "table.csv", *QUICK)
+    assert compared.code == 0, compared.err
+    assert "sweep=star" in compared.out
+    assert run("fit", "table.csv", "--out", "fit.json", *QUICK_FIT).code == 0
+    # The laws of that fit judge the next plan.
+    again = run("plan", "star", *SMALL, "--fit", "fit.json", "--draws", "4", "--quiet")
+    assert again.code == 0, again.err
+    assert "average, ordering, reading" in again.out
+
+
+def test_plan_prints_what_json_holds(run):
+    arguments = ("plan", "star", *SMALL, *JUDGED)
+    text, data = run(*arguments).out, json.loads(run(*arguments, "--json").out)
+    assert len(data["runs"]) == 21
+    assert data["training_flops"] == pytest.approx(sum(each["training_flops"] for each in data["runs"]))
+    assert data["information"]["rank"] == {"median": 6.0, "low": 6.0, "high": 6.0}
+    assert "rank 6 for 6 parameters" in text
+    assert {each["name"] for each in data["information"]["exponents"]} == {"a_N", "a_T", "a_V", "d"}
+    for each in data["runs"][:2]:
+        assert each["run_id"] in run(*arguments, "--runs").out
+    assert run(*arguments).out == text
+
+
+def test_a_recipe_says_what_is_frozen_and_which_sizes_there_are(run):
+    Path("tower").mkdir()
+    Path("recipe.toml").write_text("""schema = "vidscale-recipe"
+version = 1
+[model]
+vision_tower = "tower"
+trained = ["projector", "lm"]
+[[model.language_models]]
+lm_params = 1e9
+folder = "small"
+[data]
+train = "train.json"
+evaluation = "test.json"
+videos = "."
+""")
+    ranges = ("--lm-params", "1B", "--frames", "8,16", "--tokens-per-frame", "16,49")
+    data = json.loads(run("plan", "star", *ranges, "--recipe", "recipe.toml", "--out", "plan.toml", "--json",
+                          *SILENT).out)
+    assert data["frozen"] == ["encoder"]
+    assert tomllib.loads(Path("plan.toml").read_text())["recipe"] == "recipe.toml"
+    assert "no language model of lm_params 2.8e+09" in run("plan", "star", "--lm-params", "1B,2.8B", "--recipe",
+                                                           "recipe.toml", *SILENT).refused()
+
+
+@pytest.mark.parametrize(("options", "said"), [
+    (("circle",), "unknown design 'circle'"),
+    (("star", "--frames", "few"), "--frames: 'few' is no number"),
+    (("star", "--frames", "-4"), "positive"),
+    (("star", "--frames", ","), "--frames"),
+    (("star", "--seeds", "x"), "--seeds"),
+    (("star", "--centre", "frames=4"), "lacks"),
+    (("star", "--frozen", "head"), "frozen part 'head'"),
+    (("star", "--frozen", "lm", "--frozen", "encoder"), "nothing is trained"),
+    (("star", "--command", "train"), "{folder}"),
+    (("star", "--command", "train '{folder}"), "--command"),
+    (("star", "--recipe", "absent.toml"), "absent.toml"),
+    (("star", "--out", "plan.csv"), "plan.csv"),
+    (("star", "--form", "cubic"), "unknown form 'cubic'"),
+    (("star", "--fit", "absent.json"), "absent.json"),
+    (("star", "--level", "2"), "level"),
+    (("isoflop", "--tolerance", "2"), "tolerance"),
+    (("isoflop", "--extend", "colour=3"), "colour"),
+    (("isoflop", "--budgets", "1"), "no runs"),
+    (("grid", "--dearest", "1"), "costs at most"),
+])
+def test_bad_plans_are_refused(run, options, said):
+    before = everything(Path())
+    assert said in run("plan", *options, "--laws", "1", "--draws", "2", "--quiet").refused()
+    assert everything(Path()) == before
+
+
+@pytest.mark.parametrize(("arguments", "said"), [
+    (("sweep", "absent.toml"), "absent.toml"),
+    (("sweep", "star.toml", "--executor", "abacus"), "unknown executor"),
+    (("sweep", "star.toml", "--option", "num_gpus=1"), "--option is for ray and slurm"),
+    (("sweep", "star.toml", "--executor", "ray", "--devices", "0"), "--devices"),
+    (("sweep", "star.toml", "--out", "star.toml"), "is a file"),
+    (("sweep", "star", "--out", "other"), "is the folder of a sweep already"),
+    (("status", "."), "is no sweep"),
+    (("retry", "star", "--run", "nothing"), "no run 'nothing'"),
+    (("retry", "star", "--reason", "boredom"), "unknown reason"),
+    (("collect", "star", "--out", "table.txt"), ".txt"),
+    (("collect", "star", "--out", "table.csv"), "no run is done"),
+])
+def test_other_refusals(run, arguments, said):
+    write_plan()
+    prepare(small_plan(), Path("star"))
+    assert said in run(*arguments, "--quiet").refused()
+
+
+def test_failed_runs_are_shown_and_tried_again(run):
+    made = run("plan", "star", *SMALL, "--data-sizes", "1M", "--out", "p.toml", "--command", standin(), *SILENT)
+    assert made.code == 0
+    bad, worse, *_ = tomllib.loads(Path("p.toml").read_text())["runs"]
+    standin({bad: "nan-loss", worse: "out-of-memory"})
+    failed = run("sweep", "p.toml", "--out", "s", "--quiet")
+    assert failed.code == 1
+    shown = run("status", "s", "--json")
+    data = json.loads(shown.out)
+    assert data["counts"] == {"planned": 0, "running": 0, "interrupted": 0, "done": 5, "failed": 2}
+    text = run("status", "s").out
+    assert "nan-loss: as asked: nan-loss" in text
+    assert "--whole" in run("collect", "s", "--out", "t.csv", "--whole").refused()
+    part = run("collect", "s", "--out", "t.csv")
+    assert part.code == 0
+    assert "2 planned runs have no rows" in part.err
+    assert "not failed" in run("retry", "s", "--run", data["runs"][3]["run_id"]).refused()
+    standin()
+    assert json.loads(run("retry", "s", "--reason", "nan-loss", "--json").out) == {"reset": [bad]}
+    assert run("sweep", "s", "--quiet").code == 1
+    assert json.loads(run("retry", "s", "--json").out) == {"reset": [worse]}
+    assert run("sweep", "s", "--quiet").code == 0
+    assert run("sweep", "s", "--quiet").code == 0
+
+
+def test_prepare_only_makes_folders(run):
+    assert run("plan", "star", *SMALL, "--out", "p.toml", "--command", standin(), *SILENT).code == 0
+    assert run("sweep", "p.toml", "--out", "s", "--prepare").code == 0
+    assert not Path("log").exists()
+    assert json.loads(run("status", "s", "--json").out)["counts"]["planned"] == 21
+    assert len(run("status", "s", "--all").out.splitlines()) > 21
+
+
+def test_progress_and_plain_results_keep_to_their_streams(run):
+    made = run("plan", "star", *SMALL, "--data-sizes", "1M", "--out", "p.toml", "--command", standin(), *SILENT)
+    assert made.code == 0
+    said = run("sweep", "p.toml", "--out", "s")
+    assert said.code == 0
+    assert "7 of 7: " in said.err
+    assert " of 7: " not in said.out
+    assert "done" in said.out
