@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from vidscale.runs.shapes.config import Study
-from vidscale.runs.shapes.model import ROPE_THETA, VideoLm, llama_state, siglip_state
+from vidscale.runs.shapes.model import VideoLm, llama_state, siglip_state
 from vidscale.runs.shapes.questions import END, SLOTS, TASKS, WORDS, Questions, evaluated_questions, spell
 from vidscale.runs.shapes.render import render
 from vidscale.runs.shapes.scene import FRAMES, GRID, PATCH, SIDE
@@ -103,7 +103,8 @@ def export_tower(study: Study, weights: Weights, folder: Path) -> None:
     state = siglip_state(load_tower(study, weights, torch.device("cpu")))
     prefix = "" if any(name.startswith("embeddings.") for name in model.state_dict()) else "vision_model."
     missing, unexpected = model.load_state_dict({prefix + name: value for name, value in state.items()}, strict=False)
-    assert not unexpected and all("post_layernorm" in name for name in missing), (missing, unexpected)
+    assert not unexpected, unexpected
+    assert all("post_layernorm" in name for name in missing), missing  # the study takes what comes before it
     model.save_pretrained(folder)
     settings = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3, "size": {"height": SIDE, "width": SIDE}}
     (folder / "preprocessor_config.json").write_text(json.dumps(settings))
@@ -119,8 +120,7 @@ def export_base(study: Study, name: str, weights: Weights, folder: Path) -> None
     config = LlamaConfig(
         vocab_size=len(WORDS), hidden_size=shape.hidden, intermediate_size=shape.mlp, num_hidden_layers=shape.layers,
         num_attention_heads=shape.heads, num_key_value_heads=shape.heads, rms_norm_eps=1e-5, tie_word_embeddings=False,
-        max_position_embeddings=FRAMES * GRID * GRID + 64, rope_theta=ROPE_THETA, bos_token_id=None, eos_token_id=END,
-        pad_token_id=None)
+        max_position_embeddings=FRAMES * GRID * GRID + 64, bos_token_id=None, eos_token_id=END, pad_token_id=None)
     llama = LlamaForCausalLM(config)
     llama.load_state_dict(llama_state(model.decoder))
     llama.save_pretrained(folder)

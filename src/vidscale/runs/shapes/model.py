@@ -190,9 +190,12 @@ class Decoder(nn.Module):
         self.norm = RmsNorm(shape.hidden)
         self.head = nn.Linear(shape.hidden, len(WORDS), bias=False)
         for name, weight in self.named_parameters():
-            if weight.ndim == 2:
+            # Scaled to the width: the usual 0.02 is made for hidden sizes of thousands and starts small models slowly.
+            if name == "embed.weight":
+                nn.init.normal_(weight, std=0.5)
+            elif weight.ndim == 2:
                 ends = name.endswith(("out.weight", "down.weight"))
-                nn.init.normal_(weight, std=0.02 / (math.sqrt(2 * shape.layers) if ends else 1.0))
+                nn.init.normal_(weight, std=(0.5 if ends else 1.0) / math.sqrt(weight.shape[1]))
 
     def forward(self, video: Tensor, words: Tensor) -> Tensor:
         """Logits of each question's answer.

@@ -75,7 +75,7 @@ def best_answers(scene: Scene, questions: Questions, frames: int) -> Answers:
         slot = SLOTS.index("where")
         beliefs[slot] = _where(seen[clip], own["spots"][clip], int(subjects[clip, slot]))
         slot = SLOTS.index("needle")
-        beliefs[slot] = _one_of(4, int(words[clip, slot]) - first["needle"], seen[clip, :, FLASHES].any())
+        beliefs[slot] = _one_of(4, int(words[clip, slot]) - first["needle"], bool(seen[clip, :, FLASHES].any()))
         motion = [_motion(at[clip, :, mover], numbers) for mover in (0, 1)]
         slot = SLOTS.index("direction")
         beliefs[slot], beliefs[slot + 1] = motion[0].sum(axis=1), motion[1].sum(axis=1)
@@ -134,8 +134,8 @@ class _Line:
         weight = np.zeros((events, self.seen))
         reached = {(1, 0, 0): 1}  # frame, events placed, seen ones placed: placements that lead there
         for start in range(1, FRAMES):
+            kind = self.kind[start]
             for (_, placed, seen), leading in [item for item in reached.items() if item[0][0] == start]:
-                kind = self.kind[start]
                 _add(reached, (start + 1, placed, seen), leading)
                 if placed < events and kind in (_UNSEEN, seen):
                     then = (start + self.length + 1, placed + 1, seen + (kind == seen))
@@ -151,7 +151,7 @@ def _add(counts: dict[tuple[int, int, int], int], key: tuple[int, int, int], mor
 
 def _groups(seen: NDArray[np.bool_], sampled: Sequence[int]) -> tuple[tuple[int, ...], ...]:
     """The sampled frames in which each event was seen, those of unseen events left out, in order of time."""
-    shown = (tuple(int(sampled[i]) for i in np.flatnonzero(column)) for column in seen.T)
+    shown = (tuple(sampled[int(i)] for i in np.flatnonzero(column)) for column in seen.T)
     return tuple(group for group in shown if group)
 
 
@@ -185,7 +185,7 @@ def _rank_belief(length: int, sampled: tuple[int, ...], groups: tuple[tuple[int,
 
 def _where(seen: NDArray[np.bool_], spots: Ints, which: int) -> Floats:
     """How likely each tile is to be the flash's, shape (16,): any that no event was seen on, if it was not seen."""
-    visible = seen.any(axis=0)
+    visible = np.any(seen, axis=0)
     if visible[which]:
         return _one_of(TILES * TILES, int(spots[which]), True)
     belief = np.ones(TILES * TILES)
@@ -200,7 +200,7 @@ def _one_of(choices: int, answer: int, known: bool) -> Floats:
 def _motion(at: Ints, sampled: tuple[int, ...]) -> Floats:
     """How likely each direction and class of speed is from a mover's centres, shape (8, 4)."""
     moved, weights, owner = _hypotheses(sampled)
-    fits = ((at[None, None] - at[0] - moved) % SIDE == 0).all(axis=(2, 3)) * weights
+    fits = np.all((at[None, None] - at[0] - moved) % SIDE == 0, axis=(2, 3)) * weights
     belief = np.stack([fits[:, owner == speed].sum(axis=1) for speed in range(len(SPEED_CLASSES))], axis=1)
     return belief / belief.sum()
 

@@ -1,8 +1,8 @@
 """Questions about a clip, in a language of whole words: 12 per clip, each of 4 words, each answered by one word.
 
 A question is `template argument argument ?`, with `.` where a template needs fewer arguments; the answer is predicted
-after `?` (`<end>` follows an answer in files only). Evaluation is multiple choice: the likeliest of the task's options, all of which are equally likely to be
-right. Two mixes exist, and no template is in both:
+after `?` (`<end>` follows an answer in files only). Evaluation is multiple choice: the likeliest of the task's options,
+all of which are equally likely to be right. Two mixes exist, and no template is in both:
 
     EVALUATED   the nine tasks that runs are finetuned on and evaluated on
     GENERIC     what base language models are pretrained on: the same clips, other questions

@@ -179,7 +179,8 @@ def patches(frames: Tensor) -> Tensor:
 
 
 #: What a patch is asked about when the tower is pretrained, and how many answers each has.
-LABELS: dict[str, int] = {"tile": 8, "glyph": 4, "cover": CODES, "shape": 5, "colour": 9, "centre": 17}
+LABELS: dict[str, int] = {"tile": 8, "glyph": 4, "cover": CODES, "shape": 5, "colour": 9, "centre": 17,
+                          "place": GRID * GRID}
 IGNORED = -100
 
 
@@ -187,14 +188,16 @@ def patch_labels(scene: Scene, frames: Tensor) -> dict[str, Tensor]:
     """The facts of every patch, each int64 of shape (clips, frames, 64); IGNORED where they cannot be seen.
 
     `shape` and `colour` are 1 + those of the mover that fills at least 12 of the patch's 64 pixels (0 none; IGNORED in
-    between), `centre` is 1 + which of 4×4 sub-cells a mover's centre is in, 0 without one.
+    between), `centre` is 1 + which of 4×4 sub-cells a mover's centre is in, 0 without one. `place` is the patch's own
+    number: features have to say where they are, as those of real towers do, or a question about a place finds nothing.
     """
     lead = (len(scene), len(frames))
     cover = _grow(covers(scene, frames).view(*lead, TILES, TILES), 2).flatten(2)
     tile = _grow(scene.tiles.view(-1, 1, TILES, TILES), 2).flatten(2).expand(*lead, -1)
     labels = {"tile": tile, "glyph": scene.glyphs[:, None].expand(*lead, -1), **_mover_labels(scene, frames)}
     labels = {name: torch.where(cover > 0, IGNORED, label) for name, label in labels.items()}
-    return labels | {"cover": cover}
+    place = torch.arange(GRID * GRID, device=frames.device).expand(*lead, -1)
+    return labels | {"cover": cover, "place": place}
 
 
 def _mover_labels(scene: Scene, frames: Tensor) -> dict[str, Tensor]:

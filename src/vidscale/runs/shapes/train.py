@@ -206,7 +206,7 @@ def _dense_accuracy(study: Study, tower: Tower, heads: DenseHeads, device: torch
         guesses = heads(tower(patches(render(scene, frames))))
     accuracy = {}
     for name, label in patch_labels(scene, frames).items():
-        counted = label != IGNORED if name in ("tile", "glyph") else label > 0
+        counted = label != IGNORED if name in ("tile", "glyph", "place") else label > 0
         accuracy[name] = float((guesses[name].argmax(-1) == label)[counted].float().mean())
     return accuracy
 
@@ -227,7 +227,7 @@ def train_base(study: Study, tower: Tower, lm: LmShape, device: torch.device, *,
 
     def loss_parts(at: Tensor, step: int) -> Iterator[Tensor]:
         frames, tokens = mix[mix_int(step) % len(mix)]
-        yield from _answer_losses(study, tower, model, BASE, at, training.batch, frames, tokens, generic_questions)
+        yield from _answer_losses(study, tower, model, lm, BASE, at, training.batch, frames, tokens, generic_questions)
 
     # One recording per entry of the mix would be needed; the base is trained once, so it goes step by step.
     done = _run(steps, loss_parts, 0, "eager")
@@ -244,18 +244,17 @@ def finetune(study: Study, tower: Tower, model: VideoLm, device: torch.device, *
 
     def loss_parts(at: Tensor, step: int) -> Iterator[Tensor]:
         count = min(training.batch, examples - step * training.batch)
-        yield from _answer_losses(study, tower, run, FINETUNE, at, count, frames, tokens, evaluated_questions, shape)
+        yield from _answer_losses(study, tower, run, shape, FINETUNE, at, count, frames, tokens, evaluated_questions)
 
     if mode == "recorded" and examples % training.batch:
         raise ValueError(f"recorded steps are all alike: {examples} examples are no multiple of {training.batch}")
     return _run(steps, loss_parts, first, mode)
 
 
-def _answer_losses(study: Study, tower: Tower, model: Callable[..., Tensor], stream: int, at: Tensor, count: int,
-                   frames: int, tokens: int, ask: Callable[[Scene, Draws], Questions],
-                   shape: LmShape | None = None) -> Iterator[Tensor]:
+def _answer_losses(study: Study, tower: Tower, model: Callable[..., Tensor], shape: LmShape, stream: int, at: Tensor,
+                   count: int, frames: int, tokens: int,
+                   ask: Callable[[Scene, Draws], Questions]) -> Iterator[Tensor]:
     """Mean cross-entropy of the answers of a batch of clips, in parts that fit into memory and add up to it."""
-    shape = shape or model.decoder.shape  # type: ignore[attr-defined]
     device = at.device
     k = math.isqrt(tokens)
     part = _part(study, shape, count, frames * tokens)
