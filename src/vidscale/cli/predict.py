@@ -62,7 +62,7 @@ def predict(
             _check_complete(point, table.varying, table.name)
 
     with screen.progress(3 * len(settings.forms) + 2) as tick:
-        model, notes = open_model(source, saved, reading, fitting, settings, task, tick, early)
+        model, notes = open_model(source, saved, reading, fitting, settings, task, tick, early, choosing=False)
     rows = np.array([[_value(model, point, factor) for factor in FACTORS_AND_DATA] for point in asked])
     outside = [model.outside(row) for row in rows]
     told = [{f: float(v) for f, v in zip(FACTORS_AND_DATA, row, strict=True) if f in model.levels or f in point}

@@ -74,7 +74,10 @@ def study_settings(
 
 
 def cost_settings(costing: Costing, stored: "CostSettings | None" = None) -> "CostSettings":
-    """The cost that options ask for, over that of a saved study unless they ask for another kind.
+    """The cost that options ask for, over that of a saved study.
+
+    A cost by formula keeps nothing of the saved one: no GPU and no request is in it. Another GPU has another profile
+    and another price.
 
     Raises:
         InputError: an option is no amount of what it should be, or changes nothing.
@@ -90,8 +93,10 @@ def cost_settings(costing: Costing, stored: "CostSettings | None" = None) -> "Co
         given["price"] = number(costing.price.strip().removeprefix("$"), "--price")
     if costing.limit:
         given["limits"] = tuple(parse_limit(text) for text in costing.limit)
-    kept = stored is not None and given.get("kind", stored.kind) == stored.kind
-    settings = replace(stored if kept and stored is not None else CostSettings(), **given)
+    start = CostSettings() if stored is None or given.get("kind") in ("flops", "lm-only") else stored
+    if "gpu" in given or "profile" in given:
+        start = replace(start, gpu=None, profile=None, price=None)
+    settings = replace(start, **given)
     kinds = set(settings.kinds)
     uses = {"model": kinds - {"flops", "lm-only"}, "text_tokens": kinds - {"flops", "lm-only"},
             "output_tokens": kinds - {"flops", "lm-only"}, "batch": kinds & {*TIMED, "memory"},
@@ -146,8 +151,13 @@ def check_question(model: "Model", settings: "StudySettings") -> "tuple[Lattice,
     return lattice, cost, budgets, sizes
 
 
-def check_table(table: "MeasurementTable", settings: "StudySettings", tasks: Sequence[str] = ()) -> None:
-    """Raise InputError for a question that the table cannot answer, before anything is fitted."""
+def check_table(
+    table: "MeasurementTable", settings: "StudySettings", tasks: Sequence[str] = (), choosing: bool = True
+) -> None:
+    """Raise InputError for a question that the table cannot answer, before anything is fitted.
+
+    Without `choosing` nothing is asked of a lattice.
+    """
     import numpy as np
 
     from vidscale.forms import form
@@ -160,6 +170,8 @@ def check_table(table: "MeasurementTable", settings: "StudySettings", tasks: Seq
         if name not in obs.targets:
             raise InputError(f"unknown task {name!r}; the table has {', '.join(obs.targets)}")
     holdout_plan(obs, settings.split, settings.folds, settings.seed)
+    if not choosing:
+        return
     values = {f: table.rows[f].to_numpy(dtype=np.float64) for f in FACTORS_AND_DATA}
     levels = {f: np.unique(v) for f, v in values.items() if np.isfinite(v).all()}
     bare = Model(table=table.name, synthetic=table.synthetic, data_hash="", form=form("add-interact"), targets={},
@@ -213,7 +225,7 @@ def load_saved(source: str, reading: Reading, fitting: Fitting, tasks: Sequence[
 
 def open_model(
     source: str, saved: "Model | None", reading: Reading, fitting: Fitting, settings: "StudySettings",
-    tasks: Sequence[str], tick: Any, check: Any = None,
+    tasks: Sequence[str], tick: Any, check: Any = None, choosing: bool = True,
 ) -> "tuple[Model, tuple[str, ...]]":
     """The model a source holds, or the one fitted to the table it names, and notes on it.
 
@@ -225,6 +237,7 @@ def open_model(
         tasks: the targets that will be asked about.
         tick: called with a line of text as work goes on.
         check: called with the table before it is fitted, to refuse early what cannot be answered.
+        choosing: whether a lattice will be asked about.
     """
     if saved is not None:
         return saved, ()
@@ -232,7 +245,7 @@ def open_model(
     from vidscale.study import bootstrap_model
 
     table = read_table(source, reading)
-    check_table(table, settings, tasks)
+    check_table(table, settings, tasks, choosing)
     if check is not None:
         check(table)
     obs = observations(table, weights=settings.weights)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidscale.cost.paper import CostModel, CostTerms
-from vidscale.cost.units import BYTES, DOLLARS, FLOPS, GPU_SECONDS, SECONDS, read_amount, spoken, unit
+from vidscale.cost.units import BYTES, DOLLARS, FLOPS, GPU_SECONDS, SECONDS, read_amount, said, unit
 from vidscale.errors import InputError
 
 Floats = NDArray[np.float64]
@@ -55,7 +55,7 @@ class Limit:
     @property
     def bound(self) -> str:
         """The limit in short: "latency <= 500 ms"."""
-        return f"{self.kind} <= {spoken(self.value, LIMITS[self.kind])}"
+        return f"{self.kind} <= {said(self.value, LIMITS[self.kind])}"
 
     @property
     def text(self) -> str:
@@ -169,7 +169,7 @@ def broken_limits(cost_model: CostModel, points: Floats) -> list[tuple[str, ...]
         for (limit, model), flags in zip(cost_model.limits, cost_model.broken(points), strict=True):
             amounts = model.cost(np.atleast_2d(points))
             for row in np.flatnonzero(flags):
-                found[row].append(f"{limit.text}: it takes {spoken(float(amounts[row]), LIMITS[limit.kind])}")
+                found[row].append(f"{limit.text}: it takes {said(float(amounts[row]), LIMITS[limit.kind])}")
     return [tuple(each) for each in found]
 
 
@@ -177,5 +177,5 @@ def limit_sentence(found: Sequence[Exclusion], together: int) -> str:
     """What the limits take away, in one sentence; empty without limits."""
     if not found:
         return ""
-    said = "; ".join(each.text for each in found)
-    return said if len(found) == 1 else f"{said}; together they exclude {together}"
+    clauses = "; ".join(each.text for each in found)
+    return clauses if len(found) == 1 else f"{clauses}; together they exclude {together}"

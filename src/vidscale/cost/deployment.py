@@ -37,6 +37,7 @@ from vidscale.cost.profile import Profile, load_profile, profile_for
 from vidscale.cost.units import BYTES, DOLLARS, FLOPS, GPU_SECONDS, SECONDS
 from vidscale.errors import InputError
 from vidscale.space import Ladder, VideoVLM, ladder
+from vidscale.space.distinct import distinct, distinct_codes
 from vidscale.space.huggingface import read_config
 
 Floats = NDArray[np.float64]
@@ -326,15 +327,15 @@ def by_model(
         Shape (count, rows).
     """
     points = np.atleast_2d(np.asarray(points, dtype=np.float64))
-    frames, i = np.unique(points[:, 1], return_inverse=True)
-    tokens, j = np.unique(points[:, 2], return_inverse=True)
-    pair = i.reshape(-1) * tokens.size + j.reshape(-1)
+    frames, i = distinct(points[:, 1])
+    tokens, j = distinct(points[:, 2])
+    pair = i * tokens.size + j
     out = np.empty((count, len(points)))
     for vlm, rows in models.group(points[:, 0]):
-        used, place = np.unique(pair[rows], return_inverse=True)
+        used, place = distinct_codes(pair[rows], frames.size * tokens.size)
         found = of(vlm, frames[used // tokens.size], tokens[used % tokens.size])
         for k, values in enumerate(found):
-            out[k, rows] = np.broadcast_to(values, used.shape)[place.reshape(-1)]
+            out[k, rows] = np.broadcast_to(values, used.shape)[place]
     return out
 
 

@@ -54,7 +54,7 @@ _UNITS = {
     GPU_SECONDS: Unit(name=GPU_SECONDS, shown="GPU-ms", scale=1e-3, column="gpu_s", axis="GPU-ms per video",
                       example="50ms or 0.05s",
                       suffixes={**_TIMES, **{f"gpu-{name}": scale for name, scale in _TIMES.items()}}),
-    DOLLARS: Unit(name=DOLLARS, shown="$ per million videos", scale=1.0, column="usd_per_million",
+    DOLLARS: Unit(name=DOLLARS, shown="$ per 1M videos", scale=1.0, column="usd_per_million",
                   axis="$ per million videos", example="$20 or 20usd",
                   suffixes={"usd": "1", "$": "1", "dollars": "1"}),
     BYTES: Unit(name=BYTES, shown="GB", scale=1e9, column="bytes", axis="GB", example="24GB or 24GiB", suffixes=_SIZES),
@@ -73,15 +73,18 @@ def unit(name: str) -> Unit:
 
 
 def spoken(value: float, name: str) -> str:
-    """An amount in words: "500 ms", "1.5e+13 FLOPs", "$20 per million videos".
+    """An amount as messages about a budget name it: "500 ms", "1.5e+13 FLOPs", "$20 per million videos"."""
+    return f"{value:.4g} FLOPs" if name == FLOPS else said(value, name)
+
+
+def said(value: float, name: str) -> str:
+    """An amount in the unit that tables show: "500 ms", "15 TFLOPs", "$20 per million videos".
 
     Example:
-        >>> spoken(0.5, "s")
+        >>> said(0.5, "s")
         '500 ms'
     """
     found = unit(name)
-    if name == FLOPS:
-        return f"{value:.4g} FLOPs"
     figure = f"{value / found.scale:.4g}"
     return f"${figure} per million videos" if name == DOLLARS else f"{figure} {found.shown}"
 
@@ -113,7 +116,10 @@ def read_amount(text: str, name: str, what: str) -> float:
     if scale is None:
         raise InputError(f"{what}: {text!r} {_other(suffix)}, but what it bounds is counted in {wanted.shown}; {write}")
     # 2.8 * 1e9 is not 2.8e9 to the last bit; in decimals it is.
-    value = float(Decimal(found["sign"] + found["number"].replace("_", "")) * Decimal(scale))
+    try:
+        value = float(Decimal(found["sign"] + found["number"].replace("_", "")) * Decimal(scale))
+    except ArithmeticError:
+        value = math.inf
     if not math.isfinite(value):
         raise InputError(f"{what}: {text!r} is too large a number; {write}")
     return value

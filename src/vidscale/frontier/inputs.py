@@ -82,7 +82,8 @@ def lattice_cost(lattice: Lattice, cost_model: CostModel) -> Floats:
         limits = _limits(lattice, cost_model)
         raise InputError(f"no configuration of lattice {lattice.name!r} can be bought{limits}; "
                          f"{'loosen a limit or ' if limits else ''}choose another lattice")
-    _PRICED[lattice] = [*_PRICED.get(lattice, ())[1 - _KEPT :], (cost_model, cost)]
+    if cost_model.terms() is None:  # a formula is quicker than remembering it
+        _PRICED[lattice] = [*_PRICED.get(lattice, ())[1 - _KEPT :], (cost_model, cost)]
     return cost.copy()
 
 

@@ -6,7 +6,7 @@ An estimate is printed to two significant digits of the half-width of its interv
 import math
 from typing import TypeGuard
 
-from vidscale.cost.units import FLOPS, unit
+from vidscale.cost.units import DOLLARS, FLOPS, unit
 
 #: What stands where there is no number.
 NONE = "–"
@@ -63,8 +63,8 @@ def amount(value: float | None, name: str = FLOPS) -> str:
 
 def with_unit(value: float | None, name: str = FLOPS) -> str:
     """An amount of cost with its unit: "15 TFLOPs", "250 ms", "$20 per million videos"."""
-    shown = unit(name).shown
-    return f"${amount(value, name)}{shown[1:]}" if shown.startswith("$") else f"{amount(value, name)} {shown}"
+    figure = amount(value, name)
+    return f"${figure} per million videos" if name == DOLLARS else f"{figure} {unit(name).shown}"
 
 
 def chance(probability: float | None) -> str:

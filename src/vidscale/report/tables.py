@@ -12,10 +12,10 @@ from vidscale.cost.constraints import base_cost, limit_sentence
 from vidscale.cost.deployment import not_convex
 from vidscale.cost.units import FLOPS, unit
 from vidscale.report.numbers import NONE, amount, chance, examples, interval, params, percent, plain, still, with_unit
+from vidscale.space import FACTORS, ScalingFactors
 
 if TYPE_CHECKING:
     from vidscale.fit import Fit, Interval
-    from vidscale.space import ScalingFactors
     from vidscale.study import CurrentReport, ElasticityReport, FrontierPoint, FrontierReport, Study
     from vidscale.validate import Comparison, Score
 
@@ -212,12 +212,12 @@ def _spoken(columns: Sequence[Column], rows: Sequence[tuple[str, ...]]) -> tuple
 FACTOR_COLUMNS = (Column(name="lm_params"), Column(name="frames"), Column(name="tokens_per_frame"))
 
 
-def factor_cells(x: "ScalingFactors") -> tuple[str, str, str]:
+def factor_cells(x: ScalingFactors) -> tuple[str, str, str]:
     """A configuration as three cells."""
     return params(x.lm_params), plain(x.frames, 4), plain(x.tokens_per_frame, 4)
 
 
-def factor_text(x: "ScalingFactors") -> str:
+def factor_text(x: ScalingFactors) -> str:
     """A configuration in words."""
     return "lm_params {}, frames {}, tokens_per_frame {}".format(*factor_cells(x))
 
@@ -359,7 +359,9 @@ def prediction_table(
                       plain(row.get("tokens_per_frame"), 4), *([examples(row.get("data_size"))] if sized else []),
                       error, mean, new, plain(row["n_eval"], 4), amount(row["cost"], cost_unit)))
     notes = (f"{predictor} predictor; {cost} cost",
-             *dict.fromkeys(s for row in rows for s in (*row["outside"], *row["limits_broken"])))
+             *dict.fromkeys(s for row in rows for s in row["outside"]),
+             *dict.fromkeys(f"{factor_text(ScalingFactors.of([row[f] for f in FACTORS]))} breaks {s}"
+                            for row in rows for s in row["limits_broken"]))
     return Table(title=f"Predicted error: {title}", columns=columns, rows=tuple(cells), notes=notes, keys=4 + sized)
 
 

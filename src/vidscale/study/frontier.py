@@ -328,7 +328,7 @@ class CurrentReport:
         configuration: in use now.
         cost: what it costs.
         error: predicted.
-        same_budget: the best configuration that costs no more.
+        same_budget: the best configuration that costs no more and meets every limit; the one in use where it is that.
         accuracy_gain: relative gain in accuracy of that one over the one in use.
         error_reduction: relative reduction of error.
         cheaper: the cheapest configuration that predicts no more error, and its cost; None where none is cheaper.
@@ -368,7 +368,8 @@ def current_report(
             found = search_values(values[i], cost, np.array([spent]))
             best = int(found.index.reshape(-1)[0])
             # Two ways to evaluate one law differ in the last digits: that is no gain.
-            gains = best >= 0 and bool(values[i, best] < error * (1 - 1e-12))
+            # What breaks a limit is no choice: the best that breaks none stands against it, better or not.
+            gains = best >= 0 and (bool(breaks) or bool(values[i, best] < error * (1 - 1e-12)))
             better = float(values[i, best]) if gains else error
             chosen = lattice.configuration(best) if gains else current
             enough = np.flatnonzero((values[i] <= error * (1 + 1e-12)) & (cost < spent * (1 - 1e-12)))
