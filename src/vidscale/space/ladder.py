@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from vidscale.errors import InputError
 from vidscale.space.architecture import LanguageModel, VideoVLM
 from vidscale.space.catalogue import VIDEO_VLMS
+from vidscale.space.distinct import distinct
 
 Ints = NDArray[np.int64]
 
@@ -68,11 +69,13 @@ class Ladder:
     def group(self, lm_params: ArrayLike) -> list[tuple[VideoVLM, Ints]]:
         """The models that an array of sizes means, each with the rows that mean it."""
         rows = np.asarray(lm_params, dtype=np.float64).ravel()
-        values, inverse = np.unique(rows, return_inverse=True)
+        values, inverse = distinct(rows)
         found = [self.vlm(value) for value in values.tolist()]
-        # Several stated sizes may mean one model: rows are numbered by model, then sorted once.
+        # Several stated sizes may mean one model: rows are numbered by model.
         number = {vlm: k for k, vlm in enumerate(dict.fromkeys(found))}
         model = np.array([number[vlm] for vlm in found], dtype=np.int64)[inverse]
+        if len(number) <= 8:
+            return [(vlm, np.flatnonzero(model == k)) for vlm, k in number.items()]
         order = np.argsort(model, kind="stable")
         ends = np.cumsum(np.bincount(model, minlength=len(number)))
         return list(zip(number, np.split(order, ends[:-1]), strict=True))
