@@ -18,6 +18,7 @@ def main() -> int:
     asked = _arguments()
     machine.settle_threads()  # before any part imports NumPy or Numba
     import chinchilla_speed
+    import cost_speed
     import frontier_speed
     import growth
     import memory_use
@@ -30,6 +31,7 @@ def main() -> int:
         "c": ("Peak memory", lambda: memory_use.measure(asked.quick)),
         "d": ("Frontier", lambda: frontier_speed.measure(asked.quick)),
         "e": ("How time grows", lambda: growth.measure(asked.quick)),
+        "f": ("Costs of configurations", lambda: cost_speed.measure(asked.quick)),
     }
     start = time.perf_counter()
     facts = machine.describe()
@@ -55,7 +57,7 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a smoke run: small samples, nothing written")
-    parser.add_argument("--parts", default="abcde", help="which parts, for example ad (default: all)")
+    parser.add_argument("--parts", default="abcdef", help="which parts, for example ad (default: all)")
     parser.add_argument("--out", type=Path, help="write the numbers here instead of latest.json")
     asked = parser.parse_args()
     if not asked.parts or set(asked.parts) - set("abcde"):

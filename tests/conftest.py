@@ -1,0 +1,7 @@
+"""Settings of every test."""
+
+from hypothesis import settings
+
+# Two workers on two cores: a slow example says that the machine is busy, not that the code is wrong.
+settings.register_profile("vidscale", deadline=None)
+settings.load_profile("vidscale")
