@@ -21,8 +21,8 @@ def measure(quick: bool) -> tuple[dict[str, object], str]:
     for kind in COSTS:
         model = cost_of(CostSettings(kind=kind, gpu="h200", output_tokens=8))
         model.cost(points[:10])
-        whole = min(_seconds(lambda: model.cost(points)) for _ in range(3))
-        one = _seconds(lambda: [model.cost(points[i:i + 1]) for i in range(single)]) / single
+        whole = min(_seconds(lambda model=model: model.cost(points)) for _ in range(3))
+        one = _seconds(lambda model=model: [model.cost(points[i:i + 1]) for i in range(single)]) / single
         numbers |= {f"cost_{kind}_s": whole, f"cost_{kind}_ratio_one_by_one": one * count / whole}
         lines.append(f"{kind}: {count:,} configurations in {whole:.2f} s, "
                      f"{one * count / whole:,.0f} × as fast as one by one")
@@ -34,8 +34,8 @@ def measure(quick: bool) -> tuple[dict[str, object], str]:
         vlm = video_vlm("llava-llama-3.2-1b")
         ours = min(_seconds(lambda: exact_flops(vlm, 8, 49)) for _ in range(20))
         numbers["cost_ratio_torch_counter"] = counted / ours
-        lines.append(f"one request counted: {1e3 * ours:.2f} ms; its language model alone by torch's counter on the meta "
-                     f"device: {1e3 * counted:.0f} ms, {counted / ours:,.0f} ×")
+        lines.append(f"one request counted: {1e3 * ours:.2f} ms; its language model alone by torch's counter on the "
+                     f"meta device: {1e3 * counted:.0f} ms, {counted / ours:,.0f} ×")
     return numbers, "\n".join(lines)
 
 

@@ -60,8 +60,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--parts", default="abcdef", help="which parts, for example ad (default: all)")
     parser.add_argument("--out", type=Path, help="write the numbers here instead of latest.json")
     asked = parser.parse_args()
-    if not asked.parts or set(asked.parts) - set("abcde"):
-        parser.error(f"--parts {asked.parts!r}: the parts are a, b, c, d, e")
+    if not asked.parts or set(asked.parts) - set("abcdef"):
+        parser.error(f"--parts {asked.parts!r}: the parts are a, b, c, d, e, f")
     return asked
 
 
