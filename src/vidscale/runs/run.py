@@ -233,8 +233,10 @@ def _work(folder: Path, journal: _Journal, stop: Callable[[], bool]) -> None:
 
     def report(progress: "Progress", notes: list[str]) -> None:
         loss = f", loss {progress.loss:.4f}" if progress.step else ""
-        journal.pulse(step=progress.step, message=f"training{loss}",
-                      wall_time_s=before + time.monotonic() - started, notes=(*journal.outcome.notes, *notes))
+        # The first record says that training began; after that one every few seconds is enough.
+        record = journal.pulse if journal.outcome.message.startswith("training") else journal.note
+        record(step=progress.step, message=f"training{loss}", wall_time_s=before + time.monotonic() - started,
+               notes=(*journal.outcome.notes, *notes))
         if progress.step:
             journal.say(f"step {progress.step} of {steps}{loss}")
 
