@@ -1,7 +1,6 @@
 """Finding repeats without sorting: lattices repeat few values many times, and costs are worked out once for each."""
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
@@ -13,6 +12,8 @@ MARKED = 2**24
 
 def distinct(values: Floats) -> tuple[Floats, Ints]:
     """(the distinct values in order of appearance, where each value finds its own); ten times as quick as a sort."""
+    import pandas as pd  # here, so that planning and pricing a run need numpy only
+
     index, levels = pd.factorize(values, use_na_sentinel=False)
     return np.asarray(levels), index.astype(np.int64, copy=False)
 
