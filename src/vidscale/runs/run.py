@@ -257,14 +257,15 @@ def _work(folder: Path, journal: _Journal, stop: Callable[[], bool]) -> None:
                            members=members, stop=halt)
         if training.keep_checkpoint:
             _keep(folder, model, members)
-        if not members.leads:
-            return
         wall = before + time.monotonic() - started
         rows = _rows(job, task_scores(job.questions, answers), progress, members, wall)
-        replace_file(folder / ROWS_FILE, _as_csv(rows).encode())
+        if members.leads:
+            replace_file(folder / ROWS_FILE, _as_csv(rows).encode())
     mean = sum(row["error"] for row in rows) / len(rows)
-    journal.note(state=RunState.DONE, wall_time_s=wall, message=f"done: mean error {mean:.4f} over {len(rows)} tasks")
-    _forget(folder / CHECKPOINT_FOLDER)
+    journal.note(state=RunState.DONE, reason=None, wall_time_s=wall,
+                 message=f"done: mean error {mean:.4f} over {len(rows)} tasks")
+    if journal.leads:
+        _forget(folder / CHECKPOINT_FOLDER)
 
 
 def _inputs(job: _Job, model: Any, tokenizer: Any) -> "tuple[Clips, Any]":
