@@ -54,7 +54,7 @@ def tokens(
              "min_frames": min_frames, "max_frames": max_frames, "min_pixels": min_pixels, "max_pixels": max_pixels,
              "cap_pixels_per_frame": cap_pixels_per_frame, "frame_rule": frame_rule}
     settings = settings_for(_named(model), **{name: value for name, value in asked.items() if value is not None})
-    video = _video(duration, fps, size)
+    video = video_of(duration, fps, size)
     found = video_tokens(video, settings)
     screen = Screen(printing)
     if printing.as_json:
@@ -73,7 +73,8 @@ def _named(model: str) -> str:
     return model
 
 
-def _video(duration: float | None, fps: float, size: str) -> Any:
+def video_of(duration: float | None, fps: float, size: str) -> Any:
+    """The video that --duration, --fps and --size describe; raises InputError where they describe none."""
     from vidscale.cost.tokens import Video
 
     if duration is None:

@@ -167,8 +167,8 @@ def lifetime(finetuning: ArrayLike, per_video: ArrayLike, *, videos_per_month: f
         InputError: a number is out of range.
 
     Example:
-        >>> lifetime(3e6, 1.0, videos_per_month=34e6 * 30).ratio
-        array(340.)
+        >>> float(lifetime(3e6, 1.0, videos_per_month=34e6 * 30).ratio)
+        340.0
     """
     _positive("months", months)
     if not 0 <= videos_per_month < np.inf:
