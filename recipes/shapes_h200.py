@@ -18,7 +18,7 @@ def shapes_h200() -> Study:
         ladder=LADDER,
         frames=(1, 2, 4, 8, 16, 32),
         tokens=(1, 4, 9, 16, 36, 64),
-        tower_training=Training(examples=1_000_000, batch=512, learning_rate=1e-3),
+        tower_training=Training(examples=600_000, batch=512, learning_rate=1e-3),
         base_training=Training(examples=300_000, batch=128, learning_rate=1.5e-3, reference_hidden=256),
         finetuning=Training(examples=None, batch=128, learning_rate=1.5e-3, reference_hidden=256),
         base_mix=((16, 16), (32, 4), (8, 36), (32, 16), (4, 64), (16, 1), (8, 9), (2, 16), (16, 36), (1, 64)),

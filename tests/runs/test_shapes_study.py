@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import tarfile
@@ -136,9 +138,15 @@ def settings(**changed):
 
 @pytest.fixture(scope="module")
 def slices(study, tmp_path_factory):
-    """Two slices, the second going on from the first's archive."""
+    """Two slices, the second going on from the first's archive; the first's worker is killed once."""
     out = tmp_path_factory.mktemp("slices")
-    first = run_slice(study, settings(most_runs=3, sizes=("8k",)), out / "1.tar.gz", say=lambda line: None)
+
+    def kill_once(line):
+        if "base 8k" in line:
+            [worker] = multiprocessing.active_children()
+            os.kill(worker.pid, signal.SIGKILL)
+
+    first = run_slice(study, settings(most_runs=3, sizes=("8k",)), out / "1.tar.gz", say=kill_once)
     second = run_slice(study, settings(most_runs=2), out / "2.tar.gz", [out / "1.tar.gz"], say=lambda line: None)
     return out, first, second
 
@@ -155,6 +163,14 @@ def test_slices_make_whole_runs_and_go_on_where_the_last_ended(study, slices):
     assert len(read.rows) == 5 * len(TASKS)
     assert digest(read.tower) == read.rows[0]["tower"]
     assert {row["base"] for row in read.rows} == {digest(base) for base in read.bases.values()}
+
+
+def test_a_worker_that_dies_costs_one_attempt(slices):
+    _, first, _ = slices
+    failed = [entry for entry in first.log if entry["state"] == "failed"]
+    assert [entry["reason"] for entry in failed] == ["interrupted"]
+    assert "-9" in failed[0]["message"]
+    assert failed[0]["name"] in first.done
 
 
 def test_rows_are_measurements(study, slices, tmp_path):

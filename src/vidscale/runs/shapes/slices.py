@@ -10,6 +10,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -252,13 +253,15 @@ class _Slice:
 
     def _give(self, worker: _Worker, order: Order) -> None:
         worker.order, worker.since = order, time.monotonic()
-        worker.connection.send(order)
+        with suppress(OSError):  # a worker that is gone is found when its result is awaited
+            worker.connection.send(order)
 
     def _stop(self) -> None:
         """Idle workers are told to end; busy ones are ended."""
         for worker in self.workers:
             if worker.order is None:
-                worker.connection.send(None)
+                with suppress(OSError):
+                    worker.connection.send(None)
             else:
                 worker.process.terminate()
         for worker in self.workers:
