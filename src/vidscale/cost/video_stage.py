@@ -33,6 +33,10 @@ from vidscale.errors import InputError
 USUAL_GOP = 250
 
 
+#: Wanted frames are counted one by one; nobody takes more of one video than this.
+MOST_FRAMES = 10_000_000
+
+
 @dataclass(frozen=True, kw_only=True)
 class Decoding:
     """What one CPU core takes, in seconds.
@@ -75,7 +79,7 @@ def decoded_frames(total_frames: int, frames: int, gop: int = USUAL_GOP, *, seek
         seek: jump to the last key frame before a wanted frame where that saves decoding.
 
     Raises:
-        InputError: a number below 1.
+        InputError: a number below 1, or more frames than MOST_FRAMES.
 
     Example:
         >>> decoded_frames(1800, 32, 30), decoded_frames(1800, 32, 250), decoded_frames(1800, 32, seek=False)
@@ -85,6 +89,8 @@ def decoded_frames(total_frames: int, frames: int, gop: int = USUAL_GOP, *, seek
         if not value >= 1:
             raise InputError(f"{name} is {value!r}; allowed are whole numbers from 1")
     count = min(int(frames), int(total_frames))
+    if count > MOST_FRAMES:
+        raise InputError(f"frames is {count}; allowed are at most {MOST_FRAMES} of one video")
     wanted = ((np.arange(count) + 0.5) * total_frames / count).astype(np.int64)
     if not seek:
         return int(wanted[-1]) + 1, 0
