@@ -6,11 +6,11 @@ frame are always among them; for n = 1 it is the first; a clip shorter than n gi
 The rule counts frames, not seconds, so it is the same for constant and variable frame rate.
 
 The packets of a file carry the time at which each frame is shown, so the numbering is known before anything is
-decoded. Decoding starts at the beginning and jumps only where the next wanted frame lies behind a later key frame.
+decoded. Decoding starts at the key frame before a wanted frame and jumps on where a later one is nearer to the next.
 """
 
-from bisect import bisect_right
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 Frames = NDArray[np.uint8]
 
 FRAME_RULE = "linspace(0, total-1, n), halves rounded up"
+
+#: Frames that a jump must leave out: it empties the decoder, which several threads keep full.
+WORTH_A_JUMP = 8
 
 
 def sample_indices(total: int, n: int) -> list[int]:
@@ -90,7 +93,7 @@ def _read(path: Path, container: Any, n: int) -> Frames:
         raise CorruptFileError(f"the video {path} holds no frames")
     indices = sample_indices(len(timeline.times), n)
     wanted = [timeline.times[i] for i in indices]
-    found = dict(_decode(container, stream, sorted(set(wanted)), timeline.keys))
+    found = dict(_decode(container, stream, sorted(set(wanted)), timeline))
     lost = [i for i, time in zip(indices, wanted, strict=True) if time not in found]
     if lost and not mp4:  # elsewhere packets and frames need not match one to one
         return _read_all(path, container, stream, n)
@@ -126,22 +129,47 @@ def _timeline(container: Any, stream: Any) -> _Timeline:
                      packets=len(held), exact=len(set(times)) == len(times))
 
 
-def _decode(container: Any, stream: Any, wanted: list[int], keys: list[int]) -> Iterator[tuple[int, Frames]]:
-    """The frames shown at these times, ascending; one that does not come is left out."""
+def _decode(container: Any, stream: Any, wanted: list[int], timeline: _Timeline) -> Iterator[tuple[int, Frames]]:
+    """The frames shown at these times, ascending; one that does not come is left out.
+
+    Frames that are not wanted and that no other refers to are not decoded at all: the decoder is told so packet by
+    packet.
+    """
     stream.thread_type = "AUTO"
-    at, frames = None, iter(())
+    codec = stream.codec_context
+    for start, group in _jumps(wanted, timeline):
+        container.seek(start, stream=stream, backward=True)
+        missing = set(group)
+        for packet in container.demux(stream):
+            codec.skip_frame = "DEFAULT" if packet.pts in missing else "NONREF"
+            yield from _taken(packet.decode(), group)
+            missing.discard(packet.pts)
+            if not missing:  # what the last one refers to was decoded before it; only the decoder's delay is left
+                yield from _taken(codec.decode(None), group)
+                break
+
+
+def _taken(frames: Iterable[Any], group: Collection[int]) -> Iterator[tuple[int, Frames]]:
+    return ((f.pts, f.to_ndarray(format="rgb24")) for f in frames if f.pts in group and not f.is_corrupt)
+
+
+def _jumps(wanted: list[int], timeline: _Timeline) -> Iterator[tuple[int, list[int]]]:
+    """Where to start decoding, and which frames to take before jumping on.
+
+    A jump to the key frame before the next wanted frame is made where it leaves out some frames.
+    """
+    group: list[int] = []
+    start = timeline.times[0]
     for time in wanted:
-        key = keys[bisect_right(keys, time) - 1] if keys and keys[0] <= time else None
-        if at is None or (key is not None and key > at):
-            container.seek(wanted[0] if key is None else key, stream=stream, backward=True)
-            frames = container.decode(stream)
-        for frame in frames:
-            at = frame.pts
-            if at is None or at < time:
-                continue
-            if at == time and not frame.is_corrupt:
-                yield time, frame.to_ndarray(format="rgb24")
-            break
+        number = bisect_right(timeline.keys, time)
+        key = timeline.keys[number - 1] if number else timeline.times[0]
+        if group and bisect_left(timeline.times, key) - bisect_right(timeline.times, group[-1]) >= WORTH_A_JUMP:
+            yield start, group
+            group = []
+        if not group:
+            start = key
+        group.append(time)
+    yield start, group
 
 
 def _read_all(path: Path, container: Any, stream: Any, n: int) -> Frames:
