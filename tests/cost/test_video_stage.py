@@ -118,7 +118,8 @@ def test_a_cpu_at_100_percent_and_a_gpu_at_20() -> None:
 
 @pytest.mark.parametrize(("make", "said"), [
     (lambda: decoded_frames(0, 1, 1), "total_frames is 0"), (lambda: decoded_frames(10, 0, 1), "frames is 0"),
-    (lambda: decoded_frames(10, 1, 0), "gop is 0"), (lambda: decoded_frames(10**12, 10**9), "at most 10000000"), (lambda: pipeline(1, 1, workers=0), "workers is 0"),
+    (lambda: decoded_frames(10, 1, 0), "gop is 0"), (lambda: decoded_frames(10**12, 10**9), "at most 10000000"),
+    (lambda: pipeline(1, 1, workers=0), "workers is 0"),
     (lambda: pipeline(1, 0), "not positive"),
     (lambda: decode_seconds(Video(duration_s=1, fps=30, width=10, height=10), [4, 0]), "frames is 0"),
     (lambda: Decoding(file=-1, frame=0, pixel=0, run_up=0, resize=0, resize_pixel=0), "file is -1"),
