@@ -53,7 +53,7 @@ class ProbeSettings:
         packed: numbers of processes that are tried at once.
         packed_at: (language model, frames, tokens) of all of them.
         steps: steps timed.
-        modes: ways to run a step that are timed; "compiled" only at packed_at.
+        modes: ways to run a step that are timed, the first of which also trains; "compiled" only at packed_at.
         time_limit_s: no part starts later than this.
     """
 
@@ -136,16 +136,17 @@ def _answer(connection: Connection, work: Callable[..., Result], given: tuple[An
 
 
 def _train(study: Study, settings: ProbeSettings, folder: Path, order: Order) -> Result:
-    return attempt(Bench(study, folder, settings.device, "eager"), order)
+    return attempt(Bench(study, folder, settings.device, settings.modes[0]), order)
 
 
 def _finetuned(study: Study, settings: ProbeSettings, folder: Path, frames: int, tokens: int) -> Result:
     """Accuracy per task after finetuning, beside the most that the frames allow."""
-    bench, device = Bench(study, folder, settings.device, "eager"), torch.device(settings.device)
+    bench, device = Bench(study, folder, settings.device, settings.modes[0]), torch.device(settings.device)
     tower = load_tower(study, bench.weights("tower"), device)
     model = load_base(study, study.lm(settings.base), bench.weights(f"base-{settings.base}"), device)
     before = evaluate(study, tower, model, device, frames=frames, tokens=tokens)
-    done = finetune(study, tower, model, device, frames=frames, tokens=tokens, examples=settings.clips, seed=0)
+    done = finetune(study, tower, model, device, frames=frames, tokens=tokens, examples=settings.clips, seed=0,
+                    mode=settings.modes[0])
     after = evaluate(study, tower, model, device, frames=frames, tokens=tokens)
     scene, draws = clips(study, EVALUATE, 0, 200, torch.device("cpu"))
     most = ceilings(scene, evaluated_questions(scene, draws), frames)
@@ -172,7 +173,7 @@ def _times(study: Study, settings: ProbeSettings, folder: Path, mode: str) -> Re
     began = time.perf_counter()
     result: Result = {"step_ms": {" ".join(map(str, each)): _step_ms(study, device, folder, each, mode, settings.steps)
                                   for each in at}}
-    if mode == "eager":
+    if mode == settings.modes[0]:
         result["features_ms"] = {frames: _features_ms(study, device, folder, frames) for frames in (4, 32)}
     if device.type == "cuda":
         result["peak_gib"] = round(torch.cuda.max_memory_allocated() / 2**30, 2)
