@@ -181,7 +181,8 @@ def test_flops_are_those_that_torch_counts(trained):
     # The input of the first matrix that is trained needs no gradient: pixels, or a frozen tower's features.
     spared = 2 * model.tower.embeddings.patch_embedding.weight.numel() * 4 * PATCHES if "tower" in trained else 0
     spared += 2 * model.projector[0].weight.numel() * 16 if "projector" in trained and "tower" not in trained else 0
-    assert counted == linear.step(2, 2, [18, 18], 4) - spared
+    # Some versions of transformers make the rotary angles, a few hundred FLOPs, by a matrix product.
+    assert counted - 300 <= linear.step(2, 2, [18, 18], 4) - spared <= counted
 
 
 def pooling_flops(model, frames, backward):
@@ -206,7 +207,21 @@ def test_peak_rates_by_the_drivers_name():
 
 def test_scaling_params_leave_the_input_embeddings_out():
     untied, tied = a_lm(), a_lm(tie_word_embeddings=True)
-    assert scaling_params(untied) == scaling_params(tied) == sum(p.numel() for p in untied.parameters()) - 40 * 24
+    layers = sum(p.numel() for p in untied.model.layers.parameters()) + 24
+    assert scaling_params(untied) == layers + 40 * 24
+    assert scaling_params(tied) == layers
+
+
+@pytest.mark.parametrize(("shape", "billions"), [
+    ((2048, 8192, 16, 32, True), 0.973), ((3072, 8192, 28, 24, True), 2.819), ((4096, 14336, 32, 32, False), 7.505),
+])
+def test_scaling_params_of_the_papers_models(shape, billions):
+    hidden, mlp, layers, heads, tied = shape
+    with torch.device("meta"):
+        lm = LlamaForCausalLM(LlamaConfig(hidden_size=hidden, intermediate_size=mlp, num_hidden_layers=layers,
+                                          num_attention_heads=heads, num_key_value_heads=8, vocab_size=128_256,
+                                          tie_word_embeddings=tied))
+    assert round(scaling_params(lm) / 1e9, 3) == billions
 
 
 def test_squares_only():

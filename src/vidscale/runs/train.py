@@ -125,7 +125,7 @@ def prepare(model: VideoLanguageModel, recipe: TrainingRecipe, trained: Sequence
 
 
 def finetune(model: VideoLanguageModel, examples: Sequence[Example], speller: Speller, clips: Clips,
-             recipe: TrainingRecipe, *, seed: int, folder: Path, identity: str, members: Team,
+             recipe: TrainingRecipe, *, seed: int, folder: Path | None, identity: str, members: Team,
              report: Callable[[Progress, list[str]], None] = lambda progress, notes: None,
              stop: Callable[[], bool] = lambda: False) -> Progress:
     """Train on all examples, from the last checkpoint on.
@@ -136,7 +136,7 @@ def finetune(model: VideoLanguageModel, examples: Sequence[Example], speller: Sp
         speller, clips: how to make tokens and frames of them.
         recipe: how to train.
         seed: of what is random in a step.
-        folder: of the checkpoints.
+        folder: of the checkpoints; None for none.
         identity: what a checkpoint must belong to.
         members: the processes.
         report: called after every step, and with notes when training is taken up again.
@@ -151,12 +151,11 @@ def finetune(model: VideoLanguageModel, examples: Sequence[Example], speller: Sp
         InputError: an example cannot be read.
     """
     optimiser, cost = make_optimiser(model, recipe), training_flops(model)
-    progress, notes = load_checkpoint(folder, model, optimiser, identity)
+    progress, notes = (Progress(), []) if folder is None else load_checkpoint(folder, model, optimiser, identity)
     report(progress, notes)
     steps = math.ceil(len(examples) / recipe.batch)
     plan = [examples[i * recipe.batch:(i + 1) * recipe.batch] for i in range(progress.step, steps)]
     saved, model_time = time.monotonic(), time.monotonic()
-    save = partial(save_checkpoint, folder, model, optimiser, identity=identity, members=members)
     model.train()
     # A rank that fails alone would leave the others waiting; its exit makes the launcher end them.
     with _batches(plan, speller, clips, recipe.micro_batch, members) as batches:
@@ -173,8 +172,8 @@ def finetune(model: VideoLanguageModel, examples: Sequence[Example], speller: Sp
             report(progress, [])
             stopping = members.any(stop())
             due = members.any(now - saved >= 60 * recipe.checkpoint_minutes)
-            if stopping or due or progress.step == steps:
-                save(progress)
+            if folder is not None and (stopping or due or progress.step == steps):
+                save_checkpoint(folder, model, optimiser, progress, identity, members)
                 saved = model_time = time.monotonic()
             if stopping:
                 raise RunInterrupted(f"interrupted after step {progress.step} of {steps}; run again to go on there")
