@@ -108,7 +108,7 @@ def encoder_seconds(vlm: VideoVLM, frames: ArrayLike, tokens_per_frame: ArrayLik
     found = chains(profile).tower
     if not found:
         return total
-    images = np.asarray(frames, dtype=np.float64) * batch
+    images = np.asarray(frames, dtype=np.float64) * np.asarray(batch, dtype=np.float64)
     return total * _chain(found, vlm.tower.name, lambda curve: curve(images))
 
 

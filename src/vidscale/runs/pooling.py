@@ -64,7 +64,7 @@ def _on_device(grid: int, k: int, method: str, device: "torch.device", dtype: "t
 def pooling_matrix(grid: int, k: int, method: str = "average") -> Floats:
     """The matrix that pools: shape (k², grid²), rows sum to 1. Read only."""
     side = _average(grid, k) if method == "average" else _bilinear(grid, k)
-    both = np.kron(side, side)
+    both: Floats = np.kron(side, side).astype(np.float64, copy=False)
     both.flags.writeable = False
     return both
 

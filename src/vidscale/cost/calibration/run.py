@@ -106,7 +106,7 @@ def software(at: Place) -> dict[str, Any]:
 def board_power(points: Iterable[Point], at: Place) -> Mapping[str, float]:
     """Mean board power in watts of the largest model's phases under steady load; empty without NVML."""
     try:
-        import pynvml
+        import pynvml  # type: ignore[import-not-found]
 
         pynvml.nvmlInit()
         handle = pynvml.nvmlDeviceGetHandleByIndex(0)
