@@ -2,6 +2,9 @@
 
 import json
 import os
+import pickle
+import subprocess
+import sys
 from dataclasses import replace
 
 import pandas as pd
@@ -12,7 +15,7 @@ from vidscale.design import read_plan
 from vidscale.errors import InputError
 from vidscale.measurements import read_measurements
 from vidscale.runs.attempt import Ending, Task, attempt, give_up
-from vidscale.runs.claim import claim
+from vidscale.runs.claim import attempts, claim, held
 from vidscale.runs.collect import collect, write_table
 from vidscale.runs.failures import FailureReason
 from vidscale.runs.folder import Standing, open_sweep, prepare, retry, run_folder, statuses
@@ -252,3 +255,29 @@ def test_standing_files_do_not_disturb(done):
     os.makedirs(done.out / "runs" / ".draft")
     (done.out / "notes.txt").write_text("mine")
     assert prepare(done.plan, done.out) == 0
+
+
+INTERRUPTED = """
+import os, pickle, signal, sys, threading
+from vidscale.runs.attempt import attempt_unless_interrupted
+
+task = pickle.load(open(sys.argv[1], "rb"))
+try:
+    threading.Timer(float(sys.argv[2]), os.kill, (os.getpid(), signal.SIGINT)).start()
+    attempt_unless_interrupted(task)
+except KeyboardInterrupt:
+    sys.exit(42)
+"""
+
+
+@pytest.mark.parametrize("delay", [0.005, 0.02, 0.1])
+def test_an_attempt_interrupted_anywhere_leaves_no_process_and_no_claim(tmp_path, delay):
+    bench = make_bench(tmp_path, pace=1.0)
+    prepare(bench.plan, bench.out)
+    (tmp_path / "task").write_bytes(pickle.dumps(replace(task_of(bench), grace_s=0.5)))
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED, str(tmp_path / "task"), str(delay)], check=False)
+    assert done.returncode == 42
+    assert bench.working() == []
+    assert held(task_of(bench).folder) is None
+    assert bench.standings()[Standing.FAILED] == 0
+    assert [each.outcome for each in attempts(task_of(bench).folder)] in (["interrupted"], [])

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -111,6 +112,23 @@ def attempt(task: Task, stop: threading.Event | None = None) -> Result:
     return result
 
 
+def attempt_unless_interrupted(task: Task) -> Result:
+    """`attempt`, for launchers that stop a task by raising an exception in it wherever it happens to be.
+
+    The work is done in a thread, which no such exception can reach: this one takes it, and has the command ended.
+    """
+    stop = threading.Event()
+    with ThreadPoolExecutor(1) as thread:
+        pending = thread.submit(attempt, task, stop)
+        try:
+            while not pending.done():
+                wait([pending], timeout=1.0)
+        except BaseException:
+            stop.set()
+            raise
+        return pending.result()
+
+
 def give_up(spec: RunSpec, folder: Path, message: str) -> bool:
     """Record a run as failed whose workers keep dying; False where somebody is still at it."""
     mine = claim(folder)
@@ -153,7 +171,7 @@ def _run_command(task: Task, mine: Claim, stop: threading.Event | None) -> tuple
             except subprocess.TimeoutExpired:
                 if (stop is not None and stop.is_set()) or not mine.beat():
                     return _end(started, task.grace_s), True
-    except BaseException:  # the launcher ends this process, and nobody would be left to watch the command
+    except BaseException:  # nobody would be left to watch the command
         _end(started, task.grace_s)
         raise
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vidscale.errors import InputError
-from vidscale.runs.attempt import Result, Task, attempt
+from vidscale.runs.attempt import Result, Task, attempt_unless_interrupted
 
 #: Options of a task that a sweep may set, and what they are read as.
 OPTIONS: Mapping[str, type] = {"address": str, "num_cpus": float, "num_gpus": float, "memory": float}
@@ -36,7 +36,8 @@ class RayLauncher:
                 ray.init(address=address, log_to_driver=False, logging_level="error")
             except ConnectionError as problem:
                 raise InputError(f"Ray does not answer at {address}: {problem}") from None
-        self._attempt: Any = ray.remote(max_retries=0, scheduling_strategy="SPREAD", **given)(attempt)
+        self._attempt: Any = ray.remote(max_retries=0, scheduling_strategy="SPREAD", **given)(
+            attempt_unless_interrupted)
         self._pending: list[Any] = []
 
     def submit(self, task: Task) -> Any:
