@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from cli_support import QUICK, QUICK_FIT, STANDIN, everything, small_plan, write_plan
 
+from vidscale.design import join_designs, plan_text, star_design
 from vidscale.runs.folder import prepare
 
 SMALL = ("--lm-params", "1B,2.8B,7.5B", "--frames", "8,16,32", "--tokens-per-frame", "16,49,196")
@@ -111,6 +112,7 @@ def test_bad_plans_are_refused(run, options, said):
 
 @pytest.mark.parametrize(("arguments", "said"), [
     (("sweep", "absent.toml"), "absent.toml"),
+    (("sweep", "bare.toml"), "names no recipe"),
     (("sweep", "star.toml", "--executor", "abacus"), "unknown executor"),
     (("sweep", "star.toml", "--option", "num_gpus=1"), "--option is for ray and slurm"),
     (("sweep", "star.toml", "--executor", "ray", "--devices", "0"), "--devices"),
@@ -124,6 +126,7 @@ def test_bad_plans_are_refused(run, options, said):
 ])
 def test_other_refusals(run, arguments, said):
     write_plan()
+    Path("bare.toml").write_text(plan_text(join_designs([star_design()]), Path()))
     prepare(small_plan(), Path("star"))
     assert said in run(*arguments, "--quiet").refused()
 

@@ -74,7 +74,7 @@ class Bench:
 
     def table(self) -> str:
         """What the finished runs measured, without what differs from folder to folder."""
-        return collect([self.out]).rows.drop(columns=["recipe_sha256"]).to_csv(index=False)
+        return collect([self.out]).rows.drop(columns=["recipe_hash"]).to_csv(index=False)
 
     def check(self, kills: int = 0) -> None:
         """Nothing lost, nothing doubled: every run done once, and no more work repeated than kills explain."""

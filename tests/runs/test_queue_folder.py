@@ -185,7 +185,7 @@ def test_collected_rows_are_measurements(done, tmp_path, ending):
     assert table.tasks == ("ordering", "reading")
     assert set(table.rows["plan"]) == {"star"}
     assert set(table.rows["run_id"]) == {run.run_id for run in done.plan.runs}
-    assert all(len(cell) == 64 for cell in table.rows["recipe_sha256"])
+    assert all(len(cell) == 16 for cell in table.rows["recipe_hash"])
 
 
 def test_slices_are_joined_and_doubles_refused(tmp_path):
@@ -228,6 +228,7 @@ def spoil(done, change) -> None:
     (lambda rows: rows.assign(lm_params="many"), "lm_params is many"),
     (lambda rows: rows.assign(seed=9), "seed is not '0'"),
     (lambda rows: rows.assign(run_id="other"), "run_id is not"),
+    (lambda rows: rows.assign(recipe_hash="other"), "recipe_hash is not"),
     (lambda rows: rows.head(0), "has no rows"),
     (lambda rows: rows.drop(columns="task"), "no column task"),
 ])

@@ -125,8 +125,9 @@ def plan(
                      "file": str(out) if out else None})
         return
     screen.tables(plan_table(planned), *([runs_table(planned)] if runs else []))
-    if planned.notes:
-        screen.section("Notes on the plan", planned.notes)
+    notes = [*planned.notes, *_no_recipe(planned)]
+    if notes:
+        screen.section("Notes on the plan", notes)
     if found is not None:
         from vidscale.report.plan_listing import information_lines, information_tables
 
@@ -255,6 +256,14 @@ def _check_recipe(planned: "SweepPlan") -> None:
         recipe = load_recipe(planned.recipe)
         for size in dict.fromkeys(run.factors.lm_params for run in planned.runs):
             recipe.language_model(size)
+
+
+def _no_recipe(planned: "SweepPlan") -> list[str]:
+    from vidscale.design import RUN_COMMAND
+
+    if planned.recipe is not None or planned.command != RUN_COMMAND:
+        return []
+    return ["the plan names no recipe; `vidscale run` needs one, so plan with --recipe before you sweep"]
 
 
 def _information(screen: Screen, planned: "SweepPlan", judging: Judging) -> "PlanInformation":

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 EXECUTORS = ("local", "ray", "slurm")
 
-#: Which part of a status of 130 and the like tells that the work was stopped, not done.
+#: Exit code of a sweep that was asked to stop.
 STOPPED = 130
 
 
@@ -55,6 +55,7 @@ def sweep(
       vidscale sweep star.toml --out star --workers 2
     """
     from vidscale.cli.words import pairs
+    from vidscale.design import RUN_COMMAND
     from vidscale.runs import folder as place
     from vidscale.runs.queue import SweepSettings
 
@@ -66,6 +67,9 @@ def sweep(
     if executor == "local" and options:
         raise InputError("--option is for ray and slurm; the local executor has none")
     planned, folder = _opened(plan, out)
+    if planned.recipe is None and planned.command == RUN_COMMAND:
+        raise InputError(f"plan {planned.name!r} names no recipe, which `vidscale run` needs; plan with --recipe "
+                         "FILE.toml, or with another --command")
     place.prepare(planned, folder)
     screen = Screen(printing)
     settings = SweepSettings(workers=workers, retries=retries, grace_s=grace,

@@ -14,8 +14,8 @@ from vidscale.runs.folder import RunStatus, Standing, open_sweep, statuses
 from vidscale.runs.state import ROWS_FILE, read_run
 from vidscale.space import FACTORS_AND_DATA
 
-#: Added to every row: the plan it was part of, and the SHA-256 of the recipe it was made by.
-PLAN, RECIPE_HASH = "plan", "recipe_sha256"
+#: In every row: the plan it was part of, and the first digits of the SHA-256 of the recipe it was made by.
+PLAN, RECIPE_HASH, DIGITS = "plan", "recipe_hash", 16
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -106,13 +106,13 @@ def _rows_of(plan: SweepPlan, status: RunStatus) -> pd.DataFrame:
         if name in rows:
             _check_number([str(cell) for cell in rows[name]], value, name, place)
     given = {**{name: f"{value:.15g}" for name, value in factors.items()}, SWEEP: spec.sweep, SEED: str(spec.seed),
-             RUN_ID: spec.run_id}
+             RUN_ID: spec.run_id, RECIPE_HASH: read_run(status.folder).recipe_hash[:DIGITS]}
     for name, value in given.items():
         if name not in rows:
             rows[name] = value
         elif name not in factors and {str(cell) for cell in rows[name]} != {value}:
-            raise InputError(f"{place}: {name} is not {value!r} in every row, as the run's folder says")
-    return rows.assign(**{PLAN: plan.name, RECIPE_HASH: read_run(status.folder).recipe_hash})
+            raise InputError(f"{place}: {name} is not {value!r} in every row, although the run's folder says so")
+    return rows.assign(**{PLAN: plan.name})
 
 
 def _check_number(cells: Sequence[str], value: float, name: str, place: Path) -> None:
