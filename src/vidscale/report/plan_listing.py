@@ -149,7 +149,7 @@ def information_lines(found: "PlanInformation") -> list[str]:
     said = [f"assumed: {found.laws} laws ({found.source}), {plain(s.n_eval, 4)} questions per error, "
             f"{100 * s.run_noise:g} % between trainings, {s.draws} sweeps played through for each law",
             f"the Jacobian of {found.form.name} has rank {_median(rank)} for {found.parameters} parameters over "
-            f"{found.distinct} distinct runs (condition number {plain(found.condition.median, 2)})"]
+            f"{found.distinct} distinct runs ({_condition(found)})"]
     if rank.low < rank.high:
         said[-1] += f"; {rank.low:g} to {rank.high:g} over laws"
     if found.confounded:
@@ -160,6 +160,11 @@ def information_lines(found: "PlanInformation") -> list[str]:
     else:
         said.append(f"every parameter will be identified; known least: {', '.join(found.hardest)} together")
     return [*said, *found.notes]
+
+
+def _condition(found: "PlanInformation") -> str:
+    value = found.condition.median
+    return f"condition number {plain(value, 2)}" if value < 1e15 else "singular"
 
 
 def _exponent_table(found: "PlanInformation", level: str) -> Table:

@@ -34,7 +34,9 @@ Floats = NDArray[np.float64]
 
 #: Singular values of the scaled Jacobian below this share of the largest count as zero.
 RANK_TOLERANCE = 1e-9
-#: Share of a direction that a parameter must have to be named as part of it.
+#: A parameter that a direction without effect moves by more than this is not determined.
+MOVES = 1e-4
+#: Share that a parameter must have of the direction known least to be named as part of it.
 LOADING = 0.2
 #: Grid of budgets and data sizes that elasticities are averaged over.
 ELASTICITY_GRID = (12, 6)
@@ -288,7 +290,7 @@ def _linear(lay: Layout, x: Floats, theta: Floats, settings: InformationSettings
     spread, direction = np.linalg.eigh(covariance / np.outer(scales, scales))
     weak = np.sqrt(np.diag(covariance)) / scales
     return _Told(rank=rank, condition=float(s[0] / s[-1]) if s[-1] > 0 else float("inf"),
-                 confounded=frozenset(names[null > LOADING].tolist()),
+                 confounded=frozenset(names[null > MOVES].tolist()),
                  weak=frozenset(names[weak > np.sqrt(0.5)].tolist()),
                  hardest=frozenset(names[np.abs(direction[:, int(np.argmax(spread))]) > LOADING].tolist()),
                  covariance=covariance)
