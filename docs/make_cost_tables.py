@@ -1,7 +1,7 @@
 """Writes the tables of docs/cost.md from the package and the recorded measurements.
 
     python docs/make_cost_tables.py          rewrite the tables
-    python docs/make_cost_tables.py --check  exit 1 if the page says something else (all but `plans`, which fits a form)
+    python docs/make_cost_tables.py --check  exit 1 if the page says something else (all but those that fit)
 
 Each table stands between <!-- table: NAME --> and <!-- end -->.
 """
@@ -143,20 +143,40 @@ def implementations() -> str:
     return markdown(("prefill, ms", "16 tokens", "48", "512", "1,568", "6,272"), rows)
 
 
-def plans() -> str:
-    """Choices by latency and by FLOPs, as the command on the page finds them. Fits a form: some seconds."""
-    command = [sys.executable, "-m", "vidscale", "frontier", "paper-design", "--form", "add-interact", "--cost",
-               "latency", "--gpu", "h200", "--output-tokens", "8", "--data-size", "1e6", "--json", "--quiet"]
+def plans(*options: str, shown: Callable[[float], str], unit: str) -> str:
+    """Choices by a cost and by FLOPs, as the command on the page finds them. Fits forms: some seconds."""
+    command = [sys.executable, "-m", "vidscale", "frontier", *options, "--gpu", "h200", "--output-tokens", "8",
+               "--json", "--quiet"]
     found = json.loads(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
     regret = found["frontier"]["flops_regret"][0]
     rows = []
     for i, budget in enumerate(regret["budgets"]):
         planned = regret["planned_cost"][i]
-        rows.append((f"{1e3 * budget:.0f}", choice(regret["best"][i]), f"{regret['best_error'][i]:.1%}",
-                     choice(regret["planned"][i]), f"{1e3 * planned:.0f}", f"{regret['planned_error'][i]:.1%}",
+        rows.append((shown(budget), choice(regret["best"][i]), f"{regret['best_error'][i]:.1%}",
+                     choice(regret["planned"][i]), shown(planned), f"{regret['planned_error'][i]:.1%}",
                      "yes" if planned <= budget else f"no, {planned / budget - 1:+.0%}"))
-    header = ("budget, ms", "by latency", "error", "planned by FLOPs", "its latency, ms", "its error", "allowed")
+    header = (f"budget, {unit}", "best", "error", "planned by FLOPs", f"its cost, {unit}", "its error", "allowed")
     return markdown(header, rows)
+
+
+def milliseconds(seconds: float) -> str:
+    return f"{1e3 * seconds:.0f}"
+
+
+def plans_real() -> str:
+    """Li et al.'s measured table by latency."""
+    return plans("li2024", "--cost", "latency", shown=milliseconds, unit="ms")
+
+
+def plans_batch() -> str:
+    """The same by dollars where 64 requests share the GPU."""
+    return plans("li2024", "--cost", "dollars", "--batch", "64", shown=lambda x: f"{x:.1f}", unit="$ per million")
+
+
+def plans_synthetic() -> str:
+    """A table with frames, drawn from a declared law."""
+    return plans("paper-design", "--form", "add-interact", "--cost", "latency", "--data-size", "1e6",
+                 shown=milliseconds, unit="ms")
 
 
 def choice(x: dict[str, float]) -> str:
@@ -164,7 +184,10 @@ def choice(x: dict[str, float]) -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {each.__name__: each for each in (
-    split, breaks, shares, equal, errors, layouts, alignment, implementations, plans)}
+    split, breaks, shares, equal, errors, layouts, alignment, implementations, plans_real,
+    plans_batch, plans_synthetic)}
+#: Those that fit forms.
+FITTED = ("plans_real", "plans_batch", "plans_synthetic")
 
 
 def filled(page: str, without: Sequence[str] = ()) -> str:
@@ -179,7 +202,7 @@ def filled(page: str, without: Sequence[str] = ()) -> str:
 
 def main() -> int:
     page = PAGE.read_text("utf-8")
-    new = filled(page, ("plans",) if "--check" in sys.argv else ())
+    new = filled(page, FITTED if "--check" in sys.argv else ())
     if "--check" in sys.argv:
         return int(new != page)
     PAGE.write_text(new, "utf-8")
