@@ -121,6 +121,15 @@ def test_own_gpus(tmp_path) -> None:
     (OWN.format(name="x", bf16=200, fp8="cores = 9"), "unknown key 'cores'"),
     (OWN.format(name="x", bf16=200, fp8="").replace("watts = 350\n", ""), "lacks watts"),
     (OWN.format(name="x", bf16=200, fp8="").replace("= 0.9", "= -0.9"), "price_per_hour is -0.9"),
+    (OWN.format(name="x", bf16=200, fp8="aliases = 3"), "aliases is 3; allowed is a list"),
+    (OWN.format(name="x" * 300, bf16=200, fp8=""), "one line of up to 100"),
+    (OWN.format(name="a\\nb", bf16=200, fp8=""), "one line of up to 100"),
+    (OWN.format(name="x", bf16="1" + "0" * 400, fp8=""), "allowed is a number"),
+    (OWN.format(name="x", bf16="1" + "0" * 5000, fp8=""), "cannot read"),
+    (OWN.format(name="x", bf16="nan", fp8=""), "positive finite"),
+    (OWN.format(name="x", bf16="1e308", fp8=""), "number"),
+    (OWN.format(name="x", bf16=200, fp8="source = " + "[" * 3000 + "]" * 3000), "cannot read"),
+    (OWN.format(name="x", bf16=200, fp8="") * 101, "holds 101 GPUs"),
     ("", "holds no GPUs"), ("gpu = 3", "holds no GPUs"), ("[[gpu", "cannot read"),
 ])
 def test_own_gpus_that_cannot_be_used(tmp_path, content: str, said: str) -> None:

@@ -4,7 +4,15 @@ import json
 
 import pytest
 
-from vidscale.cost.profile import SCHEMA, dump_profile, load_profile, prior_profile, profile_for, shipped_profile
+from vidscale.cost.profile import (
+    MOST_POINTS,
+    SCHEMA,
+    dump_profile,
+    load_profile,
+    prior_profile,
+    profile_for,
+    shipped_profile,
+)
 from vidscale.errors import InputError
 
 
@@ -33,11 +41,11 @@ def test_a_measured_gpu_gets_its_profile_and_another_its_data_sheet():
 
 @pytest.mark.parametrize(("change", "said"), [
     ({"schema": "vidscale-profile-0"}, f"schema 'vidscale-profile-0'; this version reads '{SCHEMA}'"),
-    ({"points": [{"what": "matmul", "rows": 1, "inputs": 2, "seconds": 1.0}]}, r"point 0 \(matmul\) has outputs None"),
-    ({"points": [{"what": "matmul", "rows": -1, "inputs": 2, "outputs": 2, "seconds": 1.0}]}, "rows -1; allowed is"),
-    ({"points": [{"what": "decode", "model": "gpt", "batch": 1, "context": 2, "seconds": 1.0}]}, "model 'gpt', whose"),
-    ({"points": [{"what": "matmul", "rows": 1, "inputs": 2, "outputs": 2, "seconds": "1"}]}, "seconds '1'"),
-    ({"points": [{"what": "dance"}]}, "of kind 'dance'; allowed are matmul"),
+    ({"points": [{"what": "matmul", "rows": 1, "inputs": 2, "seconds": 1.0}]}, "has outputs null; allowed"),
+    ({"points": [{"what": "matmul", "rows": -1, "inputs": 2, "outputs": 2, "seconds": 1.0}]}, "rows -1; allowed are"),
+    ({"points": [{"what": "decode", "model": "gpt", "batch": 1, "context": 2, "seconds": 1.0}]}, "model .gpt.; allo"),
+    ({"points": [{"what": "matmul", "rows": 1, "inputs": 2, "outputs": 2, "seconds": "1"}]}, "seconds .1."),
+    ({"points": [{"what": "dance"}]}, "of kind .dance.; allowed are matmul"),
     ({"points": 3}, "no complete profile"),
     ({"sheet": {}}, "no complete profile"),
 ])
@@ -47,6 +55,54 @@ def test_a_file_that_is_no_profile_is_named_with_what_is_wrong(tmp_path, change,
     with pytest.raises(InputError, match=said) as caught:
         load_profile(path)
     assert "\n" not in str(caught.value)
+
+
+BAD_NUMBERS = [10**17, 0, -1, True, "x", None, [], {}]
+
+
+@pytest.mark.parametrize("what", ["matmul", "attention", "pointwise", "tower", "prefill", "decode"])
+def test_every_field_of_a_point_is_checked_before_anything_is_computed(tmp_path, what):
+    point = next(dict(p) for p in load_profile("H200").points if p["what"] == what)
+    measured = {"seconds", "low", "high", "replays"}
+    for key in set(point) - measured:
+        for bad in BAD_NUMBERS:
+            if key == "causal" and bad is True:
+                continue
+            refused(tmp_path, held(points=[{**point, key: bad}]), "point 0")
+        refused(tmp_path, held(points=[{k: v for k, v in point.items() if k != key}]), "point 0")
+
+
+@pytest.mark.parametrize("key", ["bf16_flops", "bandwidth", "memory", "watts", "price_per_hour", "name", "source"])
+def test_every_figure_of_the_sheet_is_checked(tmp_path, key):
+    for bad in [1e300, -1, True, None, [], {}, *(["x"] if key not in ("name", "source") else ["a\nb", "x" * 2000])]:
+        refused(tmp_path, held(sheet={**held()["sheet"], key: bad}), "own.json")
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ("[" * 100_000, "is no profile"), ('{"schema": ' + "9" * 400 + "}", "a whole number of 400 digits"),
+    ('{"schema": NaN}', "holds NaN, which is no finite"), ('{"schema": 1e999}', "holds 1e999, which is no finite"),
+])
+def test_a_hostile_file_is_refused_in_one_line(tmp_path, text, said):
+    path = tmp_path / "own.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match=said) as caught:
+        load_profile(path)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 500
+
+
+def test_too_many_points_are_refused(tmp_path):
+    point = {"what": "matmul", "rows": 1, "inputs": 2, "outputs": 2, "seconds": 1.0}
+    refused(tmp_path, held(points=[point] * (MOST_POINTS + 1)), "points; a profile has at most")
+
+
+def refused(tmp_path, content, said):
+    path = tmp_path / "own.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=said) as caught:
+        load_profile(path)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 500
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", "null", '"H200"', "\x00\x01"])

@@ -5,7 +5,6 @@ ordinary checkpoint never sees; a table that mixes both is wrong by 2 without lo
 gives itself away.
 """
 
-import math
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -13,15 +12,25 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from vidscale.errors import InputError
+from vidscale.space.json_fields import shown
 
 #: fp8 tensor cores have at most twice the bf16 rate; data sheets round.
 FP8_OVER_BF16 = (0.97, 2.06)
 
 #: FLOPs per byte of memory traffic at peak; from 117 (A10G) to 419 (L40S) where both figures are dense.
 HIGHEST_INTENSITY = 600.0
+
+#: No figure of a GPU, in FLOP/s, bytes, watts or dollars, comes near it, and nothing computed from one overflows.
+LARGEST = 1e24
+
+#: GPUs of one file.
+MOST_GPUS = 100
+
+#: A name stands in messages, tables and names of files.
+LONGEST_NAME, LONGEST_SOURCE = 100, 1000
 
 _KEYS = ("name", "aliases", "bf16_tflops", "fp8_tflops", "bandwidth_tbs", "memory_gb", "watts", "price_per_hour",
          "price_low", "price_high", "source")
@@ -42,7 +51,7 @@ class Gpu:
         source: where the figures are from.
 
     Raises:
-        InputError: a figure is not positive, or looks like a sparse rate.
+        InputError: a figure is not positive, or looks like a sparse rate; a name is not one line.
     """
 
     name: str
@@ -58,10 +67,14 @@ class Gpu:
     source: str = "the user's own"
 
     def __post_init__(self) -> None:
+        for what, text, longest in (("name", self.name, LONGEST_NAME), ("source", self.source, LONGEST_SOURCE),
+                                    *(("alias", alias, LONGEST_NAME) for alias in self.aliases)):
+            if not isinstance(text, str) or not text.isprintable() or not len(text) <= longest:
+                raise InputError(f"a GPU has {what} {shown(text)}; allowed is one line of up to {longest} characters")
         for name in ("bf16_flops", "fp8_flops", "bandwidth", "memory", "watts"):
             value = getattr(self, name)
-            if value is not None and not 0 < value < math.inf:
-                raise InputError(f"GPU {self.name!r}: {name} is {value!r}; allowed is a positive finite number")
+            if not (value is None and name == "fp8_flops") and not (_is_number(value) and 0 < value <= LARGEST):
+                raise InputError(f"GPU {self.name!r}: {name} is {shown(value)}; allowed is a positive finite number")
         for name in ("price_per_hour", "price_low", "price_high"):
             _check_price(getattr(self, name), f"GPU {self.name!r}: {name}")
         check_dense(self)
@@ -86,9 +99,13 @@ class Gpu:
         return replace(self, price_per_hour=price_per_hour, price_low=price_per_hour, price_high=price_per_hour)
 
 
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _check_price(value: float, what: str) -> None:
-    if not 0 <= value < math.inf:
-        raise InputError(f"{what} is {value:g}; allowed are 0 and positive dollars per hour")
+    if not (_is_number(value) and 0 <= value <= LARGEST):
+        raise InputError(f"{what} is {shown(value)}; allowed are 0 and positive dollars per hour")
 
 
 def check_dense(gpu: Gpu) -> None:
@@ -148,8 +165,8 @@ def load_gpus(path: str | Path) -> tuple[Gpu, ...]:
     """
     try:
         content = tomllib.loads(Path(path).read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
-        said = getattr(problem, "strerror", None) or problem
+    except (OSError, ValueError, RecursionError) as problem:  # ValueError: no text, no TOML, too many digits
+        said = str(getattr(problem, "strerror", None) or problem).splitlines()[0][:200]
         raise InputError(f"cannot read GPUs from {path}: {said}") from None
     found = _parse(content, str(path))
     for one in found:
@@ -175,11 +192,13 @@ def _parse(content: Mapping[str, Any], where: str) -> tuple[Gpu, ...]:
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
         raise InputError(f"{where} holds no GPUs; write a [[gpu]] table with name, bf16_tflops, bandwidth_tbs, "
                          "memory_gb, watts, price_per_hour")
+    if len(rows) > MOST_GPUS:
+        raise InputError(f"{where} holds {len(rows)} GPUs; allowed are at most {MOST_GPUS}")
     return tuple(_gpu(row, where) for row in rows)
 
 
 def _gpu(row: Mapping[str, Any], where: str) -> Gpu:
-    name = str(row.get("name", "?"))
+    name = str(row.get("name", "?"))[:LONGEST_NAME]
     unknown = sorted(set(row) - set(_KEYS))
     if unknown:
         raise InputError(f"{where}: GPU {name!r} has an unknown key {unknown[0]!r}; allowed are {', '.join(_KEYS)}")
@@ -190,18 +209,20 @@ def _gpu(row: Mapping[str, Any], where: str) -> Gpu:
 
     def read(key: str, scale: float) -> float:
         value = row[key]
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise InputError(f"{where}: GPU {name!r}: {key} is {value!r}; allowed is a number")
+        if not _is_number(value) or abs(value) > LARGEST:
+            raise InputError(f"{where}: GPU {name!r}: {key} is {shown(value)}; allowed is a number")
         return value * scale
 
-    price = read("price_per_hour", 1)
+    price, aliases = read("price_per_hour", 1), row.get("aliases", [])
+    if not isinstance(aliases, list):
+        raise InputError(f"{where}: GPU {name!r}: aliases is {shown(aliases)}; allowed is a list of names")
     return Gpu(
-        name=name, aliases=tuple(str(each) for each in row.get("aliases", ())), bf16_flops=read("bf16_tflops", 1e12),
+        name=row["name"], aliases=tuple(aliases), bf16_flops=read("bf16_tflops", 1e12),
         fp8_flops=read("fp8_tflops", 1e12) if "fp8_tflops" in row else None,
         bandwidth=read("bandwidth_tbs", 1e12), memory=read("memory_gb", 1e9), watts=read("watts", 1),
         price_per_hour=price, price_low=read("price_low", 1) if "price_low" in row else price,
         price_high=read("price_high", 1) if "price_high" in row else price,
-        source=str(row.get("source", "the user's own")),
+        source=row.get("source", "the user's own"),
     )
 
 

@@ -21,9 +21,11 @@ from vidscale.cost.hardware import Gpu, gpu
 from vidscale.cost.operations import Attention, MatMul, Pointwise
 from vidscale.errors import InputError
 from vidscale.space.catalogue import LANGUAGE_MODELS, VISION_TOWERS
+from vidscale.space.json_fields import shown
 
 SCHEMA = "vidscale-profile-1"
-LARGEST_FILE = 64_000_000
+#: Limits on what is read, far above what any calibration writes.
+LARGEST_FILE, MOST_POINTS, LARGEST_SIZE, LONGEST_SECONDS, MOST_WATTS = 64_000_000, 20_000, 1e9, 1e6, 1e6
 Point = Mapping[str, Any]
 
 #: Shares of the data sheet's rates that large operations reach, and seconds that the smallest kernel takes: what the
@@ -211,10 +213,24 @@ def load_profile(source: str | Path) -> Profile:
     if path.stat().st_size > LARGEST_FILE:
         raise InputError(f"{source} has {path.stat().st_size:,} bytes; a profile has fewer than {LARGEST_FILE:,}")
     try:
-        held = json.loads(path.read_text())
-    except (ValueError, UnicodeDecodeError) as error:
-        raise InputError(f"{source} is no profile: {error}; run `vidscale calibrate` again") from None
+        held = json.loads(path.read_text("utf-8"), parse_constant=_finite, parse_float=_finite, parse_int=_whole)
+    except (OSError, ValueError, RecursionError) as error:
+        said = str(getattr(error, "strerror", None) or error).splitlines()[0][:200]
+        raise InputError(f"{source} is no profile: {said}; run `vidscale calibrate` again") from None
     return _profile(held, str(source))
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"it holds {text[:20]}, which is no finite number")
+    return value
+
+
+def _whole(text: str) -> int:
+    if len(text) > 18:
+        raise ValueError(f"it holds a whole number of {len(text)} digits")
+    return int(text)
 
 
 def dump_profile(profile: Profile) -> str:
@@ -245,34 +261,60 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "request": ("frames", "tokens_per_frame", "text_tokens", "output_tokens", "batch"),
 }
 
+_CHOICES: dict[str, dict[str, Iterable[str | bool]]] = {
+    "attention": {"causal": (True, False)}, "pointwise": {"kind": POINTWISE}, "tower": {"model": VISION_TOWERS},
+    "prefill": {"model": LANGUAGE_MODELS}, "decode": {"model": LANGUAGE_MODELS}, "request": {"model": LANGUAGE_MODELS},
+}
+
 
 def _profile(held: Any, source: str, sheet: Gpu | None = None) -> Profile:
     """The profile in a parsed file, every value checked: the file may come from anyone."""
     if not isinstance(held, dict) or held.get("schema") != SCHEMA:
-        seen = held.get("schema") if isinstance(held, dict) else type(held).__name__
-        raise InputError(f"{source} has profile schema {seen!r}; this version reads {SCHEMA!r}: run `vidscale "
+        seen = repr(held.get("schema") if isinstance(held, dict) else type(held).__name__)[:60]
+        raise InputError(f"{source} has profile schema {seen}; this version reads {SCHEMA!r}: run `vidscale "
                          "calibrate` again")
     try:
-        own = sheet or Gpu(**{**held["sheet"], "aliases": tuple(held["sheet"].get("aliases", ()))})
+        own = sheet or _sheet(held["sheet"], source)
+        if len(held["points"]) > MOST_POINTS:
+            raise InputError(f"{source} has {len(held['points']):,} points; a profile has at most {MOST_POINTS:,}")
         points = tuple(_point(p, i, source) for i, p in enumerate(held["points"]))
-        watts = {str(k): float(v) for k, v in held.get("watts", {}).items()}
-        return Profile(gpu=str(held["gpu"]), sheet=own, calibrated=True, points=points, watts=watts,
+        watts = {str(k): _number(v, f"{source}: watts of {shown(k)}", 0, MOST_WATTS)
+                 for k, v in held.get("watts", {}).items()}
+        return Profile(gpu=own.name, sheet=own, calibrated=True, points=points, watts=watts,
                        provenance=dict(held.get("provenance", {})))
+    except InputError:
+        raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{source} is no complete profile ({type(error).__name__}: {error}); run `vidscale calibrate` "
-                         "again") from None
+        raise InputError(f"{source} is no complete profile ({type(error).__name__}: {str(error)[:200]}); run `vidscale "
+                         "calibrate` again") from None
+
+
+def _sheet(held: Any, source: str) -> Gpu:
+    try:
+        return Gpu(**{**held, "aliases": tuple(held.get("aliases", ()))})
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from None
 
 
 def _point(point: Any, number: int, source: str) -> Point:
     what = point.get("what") if isinstance(point, dict) else None
-    if what not in _KEYS:
-        raise InputError(f"{source}: point {number} is of kind {what!r}; allowed are {', '.join(_KEYS)}")
-    for key in (*_KEYS[what], *(["seconds"] if point.get("seconds") is not None else [])):
+    if not isinstance(what, str) or what not in _KEYS:
+        raise InputError(f"{source}: point {number} is of kind {shown(what)}; allowed are {', '.join(_KEYS)}")
+    where = f"{source}: point {number} ({what})"
+    for key in _KEYS[what]:
+        _number(point.get(key), f"{where} has {key}", 0, LARGEST_SIZE, zero=key == "text_tokens")
+    if point.get("seconds") is not None:
+        _number(point["seconds"], f"{where} has seconds", 0, LONGEST_SECONDS)
+    for key, known in _CHOICES.get(what, {}).items():
         value = point.get(key)
-        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < math.inf:
-            raise InputError(f"{source}: point {number} ({what}) has {key} {value!r}; allowed is a number from 0")
-    known = VISION_TOWERS if what == "tower" else LANGUAGE_MODELS
-    if "model" in point and point["model"] not in known:
-        raise InputError(f"{source}: point {number} ({what}) is of model {point['model']!r}, whose shape is not known; "
-                         f"allowed are {', '.join(known)}")
+        if not isinstance(value, str | bool) or value not in known:
+            raise InputError(f"{where} has {key} {shown(value)}; allowed are {', '.join(map(str, known))}")
     return point
+
+
+def _number(value: Any, what: str, low: float, high: float, *, zero: bool = False) -> float:
+    good = isinstance(value, int | float) and not isinstance(value, bool)
+    if not good or not (low < value <= high or (zero and value == 0)):
+        raise InputError(f"{what} {shown(value)}; allowed are numbers above {low:g} up to {high:g}"
+                         f"{', and 0' if zero else ''}")
+    return float(value)
