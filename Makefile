@@ -17,6 +17,7 @@ export NUMBA_NUM_THREADS ?= 2
 demo: $(VENV)/.core
 	$(BIN)/vidscale study paper-design --out demo/paper-design
 	$(BIN)/vidscale study li2024 --out demo/li2024
+	$(BIN)/vidscale frontier demo/li2024 --cost latency --gpu h200 --output-tokens 8 --quiet
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n 2
