@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vidscale.cost.calibration.accuracy import accuracy, predicted_seconds
+from vidscale.cost.constraints import base_cost
+from vidscale.cost.deployment import CostSettings, cost_of
 from vidscale.cost.hardware import gpus
 from vidscale.cost.latency import chains, decode_seconds, operation_seconds, prefill_seconds, request_time
 from vidscale.cost.operations import MatMul
@@ -164,3 +166,11 @@ def test_without_measurements_nothing_is_corrected():
 def test_impossible_requests_are_refused(wrong):
     with pytest.raises(InputError, match=f"{next(iter(wrong))} is .*; allowed are"):
         request_time(video_vlm("llava-llama-3.2-1b"), 8, 16, profile=H200, **wrong)
+
+
+def test_a_size_between_two_models_takes_a_time_between_theirs():
+    points = np.column_stack([np.geomspace(1.3e9, 2.4e9, 120), np.full(120, 512.0), np.full(120, 196.0)])
+    seconds = base_cost(cost_of(CostSettings(kind="ttft", profile="h200"))).cost(points)
+    step = seconds[1:] / seconds[:-1]
+    assert step.min() > 0.99
+    assert step.max() < 1.05

@@ -175,6 +175,7 @@ def test_video_llava_hands_on_class_tokens_and_llava_next_video_pools_first(tmp_
     (LLAMA, "model_type", "mamba", "model_type 'mamba'; supported are llava, llava_next"),
     (LLAMA, "model_type", ..., "has no model_type; supported are"),
     (LLAMA, "model_type", 7, "model_type is 7"),
+    (LLAMA, "model_type", "x" * 3000, "needed is a text of at most 200 characters"),
     (LLAMA, "hidden_size", ..., "hidden_size is missing"),
     (LLAMA, "hidden_size", "4096", "hidden_size is \"4096\"; needed is a whole number"),
     (LLAMA, "hidden_size", True, "hidden_size is true"),

@@ -59,6 +59,12 @@ def test_groups_hold_every_row_once_with_its_model(sizes: list[float]) -> None:
         assert all(rungs.vlm(sizes[row]) == vlm for row in rows)
 
 
+def test_what_two_neighbours_share_their_stand_in_shares_to_the_last_bit() -> None:
+    for size in np.geomspace(0.6e9, 6e9, 60):
+        lm = ladder("internvl").vlm(float(size)).lm
+        assert lm.vocabulary == 151674  # no multiple of 8, which a matrix product takes badly
+
+
 def test_notes_name_the_stand_ins_in_one_sentence() -> None:
     rungs = ladder("llava-llama3")
     assert rungs.notes([1e9, 3e9, 7.5e9]) == ""

@@ -89,13 +89,23 @@ class Profile:
         tables = {key: table for key, table in self._attention.items() if key[0] == kind}
         if not tables:
             return self._attention_roofline(op)
-        key = min(tables, key=lambda k: abs(math.log(k[3] / op.head_dim)) + abs(math.log(k[1] / k[2] / op.heads
-                                                                                         * op.kv_heads)))
-        _, heads, _, head_dim = key
-        sequences = np.maximum(op.sequences * op.heads / heads, 1e-9)
         length = op.keys if kind == "step" else op.queries
-        few = np.minimum(sequences, 1.0)  # fewer sequences than one: the kernel's floor, not less
-        return tables[key](np.maximum(sequences, 1.0), length) * np.maximum(few, 0.5) * op.head_dim / head_dim
+
+        def of_size(head_dim: float) -> Floats:
+            """By the table of that head size whose heads share keys most like these do."""
+            key = min((k for k in tables if k[3] == head_dim), key=lambda k: abs(
+                math.log(k[1] / k[2] / op.heads * op.kv_heads)))
+            sequences = np.maximum(op.sequences * op.heads / key[1], 1e-9)
+            few = np.minimum(sequences, 1.0)  # fewer sequences than one: the kernel's floor, not less
+            return tables[key](np.maximum(sequences, 1.0), length) * np.maximum(few, 0.5)
+
+        sizes = sorted({key[3] for key in tables})
+        low = max((size for size in sizes if size <= op.head_dim), default=sizes[0])
+        high = min((size for size in sizes if size >= op.head_dim), default=sizes[-1])
+        if low == high:
+            return of_size(low) * op.head_dim / low
+        share = math.log(op.head_dim / low) / math.log(high / low)
+        return of_size(low) ** (1 - share) * of_size(high) ** share
 
     def pointwise_seconds(self, op: Pointwise) -> Floats:
         """One pointwise operation."""

@@ -10,6 +10,8 @@ from vidscale.errors import InputError
 MAX_BYTES = 1_000_000
 #: No dimension of a model is larger; a vocabulary of 10 million tokens does not exist.
 MAX_SIZE = 10_000_000
+#: Names of architectures and of options are short.
+MAX_TEXT = 200
 
 
 class Fields:
@@ -55,8 +57,9 @@ class Fields:
         """A text."""
         value = self.get(name)
         value = default if value is None else value
-        if not isinstance(value, str):
-            raise InputError(f"{self.source}: {name} is {shown(value)}; needed is a text")
+        if not isinstance(value, str) or len(value) > MAX_TEXT:
+            raise InputError(f"{self.source}: {name} is {shown(value)}; needed is a text of at most {MAX_TEXT} "
+                             "characters")
         return value
 
     def flag(self, name: str, default: bool = False) -> bool:
