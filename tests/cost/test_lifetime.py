@@ -105,6 +105,9 @@ def test_arrays() -> None:
     (lambda: training_gpu_seconds(1, 0), "peak_flops is 0"),
     (lambda: training_flops(VLM, 8, 49, Finetuning(examples=1), answer_tokens=0), "answer_tokens is 0"),
     (lambda: paper_ratio(days=0), "days is 0"),
+    (lambda: Finetuning(examples=1e300), "examples is 1e\\+300; allowed are at most"),
+    (lambda: lifetime(1, 1, videos_per_month=1e300), "videos_per_month is 1e\\+300; allowed are"),
+    (lambda: lifetime(1, 1, videos_per_month=1, months=1e300), "months is 1e\\+300; allowed are at most"),
 ])
 def test_what_cannot_be(make, said: str) -> None:
     with pytest.raises(InputError, match=said) as problem:

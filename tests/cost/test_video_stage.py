@@ -110,6 +110,10 @@ def test_the_slowest_stage_decides(cpu: float, gpu: float, workers: int) -> None
         assert pipeline(cpu, gpu, workers=enough - 1).videos_per_second < (1 + 1e-9) / gpu
 
 
+def test_a_group_longer_than_the_file_holds_all_of_it() -> None:
+    assert decoded_frames(1800, 32, 10**30) == decoded_frames(1800, 32, 1800) == (1772, 1)
+
+
 def test_a_cpu_at_100_percent_and_a_gpu_at_20() -> None:
     both = pipeline([2.0, 0.1], 0.1, workers=4)
     np.testing.assert_allclose(both.busy["gpu"], [0.2, 1.0])

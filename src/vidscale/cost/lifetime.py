@@ -34,6 +34,9 @@ from vidscale.space.architecture import VideoVLM
 FULL, ADAPTERS, FROZEN = "full", "adapters", "frozen"
 _PASSES = {FULL: 3.0, ADAPTERS: 2.0, FROZEN: 1.0}
 
+#: Examples, epochs, videos a month and months: no plan has more, and nothing computed from them overflows.
+MOST = 1e30
+
 #: Share of the peak rate that training reaches: a prior for full finetuning with flash attention, not a measurement.
 TRAINING_UTILISATION = 0.4
 
@@ -61,7 +64,8 @@ class Finetuning:
 
     def __post_init__(self) -> None:
         for name in ("examples", "epochs"):
-            _positive(name, getattr(self, name))
+            if _positive(name, getattr(self, name)) > MOST:
+                raise InputError(f"{name} is {getattr(self, name):g}; allowed are at most {MOST:g}")
         for name in ("encoder", "projector", "lm"):
             if getattr(self, name) not in _PASSES:
                 raise InputError(f"{name} is {getattr(self, name)!r}; allowed are {', '.join(_PASSES)}")
@@ -170,9 +174,10 @@ def lifetime(finetuning: ArrayLike, per_video: ArrayLike, *, videos_per_month: f
         >>> float(lifetime(3e6, 1.0, videos_per_month=34e6 * 30).ratio)
         340.0
     """
-    _positive("months", months)
-    if not 0 <= videos_per_month < np.inf:
-        raise InputError(f"videos_per_month is {videos_per_month:g}; allowed are 0 and positive finite numbers")
+    if _positive("months", months) > MOST:
+        raise InputError(f"months is {months:g}; allowed are at most {MOST:g}")
+    if not 0 <= videos_per_month <= MOST:
+        raise InputError(f"videos_per_month is {videos_per_month:g}; allowed are numbers from 0 to {MOST:g}")
     once, each = np.broadcast_arrays(_each_positive("finetuning", finetuning), _each_positive("per_video", per_video))
     return Lifetime(finetuning=np.array(once), inference=np.asarray(each * videos_per_month * months),
                     per_video=np.array(each), months=months)

@@ -94,6 +94,7 @@ def decoded_frames(total_frames: int, frames: int, gop: int = USUAL_GOP, *, seek
     wanted = ((np.arange(count) + 0.5) * total_frames / count).astype(np.int64)
     if not seek:
         return int(wanted[-1]) + 1, 0
+    gop = min(gop, total_frames)  # a longer one holds the whole file too
     key = wanted // gop * gop
     before = np.concatenate([[-1], wanted[:-1]])  # where the decoder stands
     jumps = key > before
