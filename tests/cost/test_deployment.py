@@ -12,7 +12,7 @@ from vidscale.cost.exact import ExactCost
 from vidscale.cost.hardware import gpu
 from vidscale.cost.latency import request_time
 from vidscale.cost.memory import memory
-from vidscale.cost.profile import dump_profile, prior_profile, profile_for
+from vidscale.cost.profile import dump_profile, profile_for
 from vidscale.errors import InputError
 from vidscale.space import dense_lattice, ladder, published_lattice, video_vlm
 
@@ -100,14 +100,17 @@ def test_single_models_and_profiles_by_name_or_file(tmp_path):
     with pytest.raises(InputError, match="has one size"):
         cost_of(model).cost(POINTS)
     own = tmp_path / "own.json"
-    own.write_text(dump_profile(prior_profile("l4")))
+    own.write_text(dump_profile(profile_for("h200")))
     by_file = cost_of(CostSettings(kind="latency", profile=str(own)))
-    assert limits_of(by_file)[0].value == 24e9
+    assert limits_of(by_file)[0].value == 141e9
     assert np.isfinite(by_file.cost(POINTS)).any()
     toml = tmp_path / "mine.toml"
     toml.write_text('[[gpu]]\nname = "Mine"\nbf16_tflops = 100\nbandwidth_tbs = 1\nmemory_gb = 48\nwatts = 300\n'
                     "price_per_hour = 1\n")
     assert limits_of(cost_of(CostSettings(kind="ttft", gpu=str(toml))))[0].reason == "all of one Mine"
+    toml.write_text(toml.read_text().replace("Mine", "h200"))  # the name of a measured GPU does not make it one
+    slow = cost_of(CostSettings(kind="ttft", gpu=str(toml), model="llava-llama-3.1-8b")).cost(rows)
+    assert (slow > 3 * cost_of(CostSettings(kind="ttft", gpu="h200", model="llava-llama-3.1-8b")).cost(rows)).all()
 
 
 @pytest.mark.parametrize(("settings", "said"), [

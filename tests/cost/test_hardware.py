@@ -115,7 +115,15 @@ def test_own_gpus(tmp_path) -> None:
 
 @pytest.mark.parametrize(("content", "said"), [
     (OWN.format(name="l40s", bf16=360, fp8="fp8_tflops = 1466"), "sparse"),
-    (OWN.format(name="RTX-4090", bf16=330.4, fp8=""), "the dense rate is 165.2"),
+    (OWN.format(name="RTX-4090", bf16=330.4, fp8=""), "the dense rate of RTX 4090 is 165.2"),
+    # Sparse rows of GPUs that are called something else: the memory's speed gives them away.
+    (OWN.format(name="mine", bf16=1979, fp8="").replace("0.864", "3.35"), "the dense rate of H100 is 989"),
+    (OWN.format(name="mine", bf16=1979, fp8="").replace("0.864", "4.8"), "the dense rate of H200 is 989"),
+    (OWN.format(name="mine", bf16=624, fp8="").replace("0.864", "2.039"), "the dense rate of A100-80G is 312"),
+    (OWN.format(name="x", bf16=200, fp8="").replace("0.864", "1500"), "bandwidth is 1500 TB/s; allowed are"),
+    (OWN.format(name="x", bf16=200, fp8="").replace("= 48", "= 48e9"), "memory is 4.8e.10 GB; allowed are"),
+    (OWN.format(name="x", bf16=200, fp8="price_low = 5\nprice_high = 1"), "the low one comes first"),
+    (OWN.format(name=" ", bf16=200, fp8=""), "has no name"),
     (OWN.format(name="x", bf16=-3, fp8=""), "positive"),
     (OWN.format(name="x", bf16="'fast'", fp8=""), "allowed is a number"),
     (OWN.format(name="x", bf16=200, fp8="cores = 9"), "unknown key 'cores'"),

@@ -47,6 +47,8 @@ def test_a_measured_gpu_gets_its_profile_and_another_its_data_sheet():
     ({"points": [{"what": "matmul", "rows": 1, "inputs": 2, "outputs": 2, "seconds": "1"}]}, "seconds .1."),
     ({"points": [{"what": "dance"}]}, "of kind .dance.; allowed are matmul"),
     ({"points": 3}, "no complete profile"),
+    ({"points": []}, "too few points for a calibration .0 of matmul"),
+    ({"points": [{**p, "seconds": p["seconds"] / 1000} for p in load_profile("h200").points]}, "in another unit"),
     ({"sheet": {}}, "no complete profile"),
 ])
 def test_a_file_that_is_no_profile_is_named_with_what_is_wrong(tmp_path, change, said):

@@ -14,11 +14,9 @@ SIZE = st.floats(1e7, 1e12)
 
 
 @pytest.mark.parametrize(("size", "name"), [
-    (0.973e9, "1b"), (1e9, "1b"), (1.236e9, "1b"),
-    (2.819e9, "3b"), (3e9, "3b"), (3.21e9, "3b"),
-    (7.505e9, "8b"), (7.5e9, "8b"), (7e9, "8b"), (8e9, "8b"), (8.03e9, "8b"),
+    (0.973e9, "1b"), (1e9, "1b"), (2.819e9, "3b"), (2.8e9, "3b"), (7.505e9, "8b"), (7.5e9, "8b"),
 ])
-def test_rounded_sizes_and_all_parameters_mean_the_published_model(size: float, name: str) -> None:
+def test_rounded_sizes_mean_the_published_model(size: float, name: str) -> None:
     assert ladder("llava-llama3").vlm(size).name.endswith(f"llama-3.{1 if name == '8b' else 2}-{name}")
 
 
@@ -30,8 +28,7 @@ def test_a_size_is_a_published_model_or_a_stand_in_of_exactly_that_size(name: st
         assert vlm.name not in VIDEO_VLMS
     else:
         assert vlm in LADDERS[name].vlms
-        assert size <= max(1.12 * vlm.lm.scaling_params, 1.02 * vlm.lm.params)
-        assert size >= 0.88 * vlm.lm.scaling_params
+        assert 0.96 <= size / vlm.lm.scaling_params <= 1.04
 
 
 def test_a_stand_in_lies_between_its_neighbours() -> None:
@@ -67,7 +64,10 @@ def test_what_two_neighbours_share_their_stand_in_shares_to_the_last_bit() -> No
 
 def test_notes_name_the_stand_ins_in_one_sentence() -> None:
     rungs = ladder("llava-llama3")
-    assert rungs.notes([1e9, 3e9, 7.5e9]) == ""
+    assert rungs.notes([0.9732e9, 2.82e9, 7.5e9]) == ""
+    assert rungs.notes([1e9]) == "lm_params 1e+09 is costed as llava-llama-3.2-1b (9.731e+08)"
+    assert "extrapolated, a guess" in rungs.notes([70e9])
+    assert "extrapolated" not in rungs.notes([5e9])
     note = rungs.notes([1e9, 2e9, 5e9])
     assert "2e+09, 5e+09" in note
     assert "llava-llama-3.2-1b" in note
@@ -77,7 +77,7 @@ def test_notes_name_the_stand_ins_in_one_sentence() -> None:
 
 def test_a_ladder_of_one_takes_its_size_alone() -> None:
     one = ladder("qwen2.5-vl-7b")
-    assert one.vlm(7e9).name == "qwen2.5-vl-7b"
+    assert one.vlm(7e9).name == one.vlm(7.6e9).name == "qwen2.5-vl-7b"
     with pytest.raises(InputError, match=r"has one size, 7\.07e"):
         one.vlm(3e9)
     with pytest.raises(InputError, match="no models"):

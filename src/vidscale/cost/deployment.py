@@ -14,6 +14,7 @@ is named. Costs that are no posynomial have no convex optimum: `terms` is None, 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ from vidscale.cost.paper import (
     LmOnlyCost,
     PaperCost,
 )
-from vidscale.cost.profile import Profile, load_profile, profile_for
+from vidscale.cost.profile import Profile, load_profile, prior_profile, profile_for
 from vidscale.cost.units import BYTES, DOLLARS, FLOPS, GPU_SECONDS, SECONDS
 from vidscale.errors import InputError
 from vidscale.space import Ladder, VideoVLM, ladder
@@ -88,7 +89,7 @@ class CostSettings:
         for name, least in (("batch", 1), ("text_tokens", 0), ("output_tokens", 1)):
             value = getattr(self, name)
             if not (value == int(value) and least <= value <= 10**9):
-                raise InputError(f"{name} is {value!r}; allowed are whole numbers from {least}")
+                raise InputError(f"{name} is {value!r}; allowed are whole numbers from {least} to {10**9:,}")
         if self.price is not None and not 0 < self.price < float("inf"):
             raise InputError(f"price is {self.price:g}; allowed are positive finite dollars per GPU-hour")
 
@@ -165,7 +166,7 @@ def serve(settings: CostSettings) -> Serving:
 
 def models_of(name: str) -> Ladder:
     """A ladder by name, a ladder of the one model of that name, or of the one that a config.json describes."""
-    if name.lower().endswith(".json"):
+    if name.lower().endswith(".json") or (Path(name) / "config.json").is_file():
         found = read_config(name)
         if not isinstance(found, VideoVLM):
             raise InputError(f"{name} describes a language model without a vision tower; give the config.json of a "
@@ -193,9 +194,10 @@ def profile_of(name: str | None, on: Gpu | None) -> Profile:
     """
     if name is None:
         assert on is not None
-        return profile_for(on)
+        # A GPU of the user's own is another machine than the measured one, whatever its name.
+        return profile_for(on) if on in gpus() else prior_profile(on)
     found = load_profile(name)
-    if on is not None and found.sheet.name != on.name:
+    if on is not None and found.sheet.name.casefold() != on.name.casefold():
         raise InputError(f"profile {name!r} is of GPU {found.sheet.name}, not of {on.name}; leave the GPU out, or name "
                          "the profile's own")
     return found

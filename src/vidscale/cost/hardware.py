@@ -32,6 +32,10 @@ MOST_GPUS = 100
 #: A name stands in messages, tables and names of files.
 LONGEST_NAME, LONGEST_SOURCE = 100, 1000
 
+#: Unit, its size, and what one GPU can be thought to have: outside of it the figure is in another unit.
+_PLAUSIBLE = {"bf16_flops": ("TFLOP/s", 1e12, 0.1, 1e5), "bandwidth": ("TB/s", 1e12, 0.01, 100),
+              "memory": ("GB", 1e9, 1, 1e4)}
+
 _KEYS = ("name", "aliases", "bf16_tflops", "fp8_tflops", "bandwidth_tbs", "memory_gb", "watts", "price_per_hour",
          "price_low", "price_high", "source")
 
@@ -77,6 +81,16 @@ class Gpu:
                 raise InputError(f"GPU {self.name!r}: {name} is {shown(value)}; allowed is a positive finite number")
         for name in ("price_per_hour", "price_low", "price_high"):
             _check_price(getattr(self, name), f"GPU {self.name!r}: {name}")
+        if not self.name.strip():
+            raise InputError("a GPU has no name; give it one")
+        if not self.price_low <= self.price_high:
+            raise InputError(f"GPU {self.name!r}: price_low is {self.price_low:g} and price_high {self.price_high:g}; "
+                             "the low one comes first")
+        for name, (unit, scale, least, most) in _PLAUSIBLE.items():
+            value = getattr(self, name)
+            if not least <= value / scale <= most:
+                raise InputError(f"GPU {self.name!r}: {name} is {value / scale:g} {unit}; allowed are {least:g} to "
+                                 f"{most:g} {unit}")
         check_dense(self)
 
     @property
@@ -175,16 +189,17 @@ def load_gpus(path: str | Path) -> tuple[Gpu, ...]:
 
 
 def _check_known(own: Gpu) -> None:
-    """Refuse a user's row for a known GPU that carries its sparse rate."""
-    try:
-        known = gpu(own.name)
-    except InputError:
-        return
-    for name in ("bf16_flops", "fp8_flops"):
-        mine, sheet = getattr(own, name), getattr(known, name)
-        if mine and sheet and mine > 1.9 * sheet:
-            raise InputError(f"GPU {own.name!r}: {name.removesuffix('_flops')} is {mine / 1e12:g} TFLOP/s, the dense "
-                             f"rate is {sheet / 1e12:g}; data sheets print the sparse rate, twice the dense one")
+    """Refuse a user's row that carries the sparse rate of a known GPU: of that name, or of that memory bandwidth."""
+    for known in gpus():
+        names = {_plain(each) for each in (known.name, *known.aliases)}
+        if _plain(own.name) not in names and abs(own.bandwidth / known.bandwidth - 1) > 0.03:
+            continue
+        for name in ("bf16_flops", "fp8_flops"):
+            mine, sheet = getattr(own, name), getattr(known, name)
+            if mine and sheet and mine > 1.9 * sheet:
+                raise InputError(
+                    f"GPU {own.name!r}: {name.removesuffix('_flops')} is {mine / 1e12:g} TFLOP/s, the dense rate of "
+                    f"{known.name} is {sheet / 1e12:g}; data sheets print the sparse rate, twice the dense one")
 
 
 def _parse(content: Mapping[str, Any], where: str) -> tuple[Gpu, ...]:

@@ -7,7 +7,7 @@ roofline with the efficiencies named below, and every answer says that it is not
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from importlib.resources import files
@@ -26,6 +26,9 @@ from vidscale.space.json_fields import shown
 SCHEMA = "vidscale-profile-1"
 #: Limits on what is read, far above what any calibration writes.
 LARGEST_FILE, MOST_POINTS, LARGEST_SIZE, LONGEST_SECONDS, MOST_WATTS = 64_000_000, 20_000, 1e9, 1e6, 1e6
+#: Points that a profile has at least, and how far beyond the data sheet a measured product may be (boost clocks).
+FEWEST = {"matmul": 20, "attention": 8, "pointwise": 7}
+FASTEST = 1.25
 Point = Mapping[str, Any]
 
 #: Shares of the data sheet's rates that large operations reach, and seconds that the smallest kernel takes: what the
@@ -288,6 +291,7 @@ def _profile(held: Any, source: str, sheet: Gpu | None = None) -> Profile:
         if len(held["points"]) > MOST_POINTS:
             raise InputError(f"{source} has {len(held['points']):,} points; a profile has at most {MOST_POINTS:,}")
         points = tuple(_point(p, i, source) for i, p in enumerate(held["points"]))
+        _check_whole(points, own, source)
         watts = {str(k): _number(v, f"{source}: watts of {shown(k)}", 0, MOST_WATTS)
                  for k, v in held.get("watts", {}).items()}
         return Profile(gpu=own.name, sheet=own, calibrated=True, points=points, watts=watts,
@@ -297,6 +301,23 @@ def _profile(held: Any, source: str, sheet: Gpu | None = None) -> Profile:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{source} is no complete profile ({type(error).__name__}: {str(error)[:200]}); run `vidscale "
                          "calibrate` again") from None
+
+
+def _check_whole(points: Sequence[Point], sheet: Gpu, source: str) -> None:
+    """Refuse points that are too few to draw curves through, or faster than the GPU can be."""
+    timed = [p for p in points if p.get("seconds")]
+    counts = {what: sum(p["what"] == what for p in timed) for what in FEWEST}
+    short = [f"{counts[what]} of {what}" for what, least in FEWEST.items() if counts[what] < least]
+    if short:
+        least = ", ".join(f"{n} of {what}" for what, n in FEWEST.items())
+        raise InputError(f"{source} has too few points for a calibration ({', '.join(short)}; at least {least}); run "
+                         "`vidscale calibrate` again")
+    products = (p for p in timed if p["what"] == "matmul")
+    rate = max(2.0 * p["rows"] * p["inputs"] * p["outputs"] / p["seconds"] for p in products)
+    if rate > FASTEST * sheet.bf16_flops:
+        raise InputError(f"{source} has a matrix product at {rate / 1e12:.4g} TFLOP/s, the data sheet of {sheet.name} "
+                         f"says {sheet.bf16_flops / 1e12:g}: seconds in another unit, or another GPU; run `vidscale "
+                         "calibrate` again")
 
 
 def _sheet(held: Any, source: str) -> Gpu:

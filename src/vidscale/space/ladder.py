@@ -18,8 +18,14 @@ from vidscale.space.distinct import distinct
 
 Ints = NDArray[np.int64]
 
-#: A stated size within 12 % of a model's x_N means that model: tables round, "8e9" and "7.5e9" are both Llama-3.1-8B.
-TOLERANCE = 0.12
+#: A stated size within 4 % of a model's x_N means that model: tables round 0.973e9 to 1e9. A wider range would give a
+#: search over dense sizes parameters for nothing: the error law sees the stated size, the cost the model's.
+TOLERANCE = 0.04
+#: A family of one model has no neighbours to interpolate between, so it takes sizes that are stated more freely: total
+#: parameters instead of x_N, or "8B" for 7.5e9.
+TOLERANCE_OF_ONE = 0.12
+#: A stated size further than this from the model's own is mentioned.
+MENTIONED = 0.005
 #: Sizes that are scaled together where a shape is interpolated; head_dim is not, it hardly varies between models.
 _SCALED = ("layers", "hidden", "heads", "kv_heads", "mlp")
 
@@ -28,8 +34,8 @@ _SCALED = ("layers", "hidden", "heads", "kv_heads", "mlp")
 class Ladder:
     """Models of one family by size of their language model.
 
-    A stated size means a rung if it lies within 12 % of the rung's x_N (parameters less input embeddings), or above
-    that up to all the rung's parameters, which some tables state instead. Any other size gets a stand-in.
+    A stated size means a rung if it lies within 4 % of the rung's x_N (parameters less input embeddings). Any other
+    size gets a stand-in. A ladder of one model has none, and takes sizes within 12 % of x_N or up to all parameters.
 
     Attributes:
         name: such as "llava-llama3".
@@ -55,7 +61,7 @@ class Ladder:
         """
         if not 0 < lm_params < math.inf:
             raise InputError(f"lm_params is {lm_params!r}; allowed is a positive finite number")
-        known = [vlm for vlm in self.vlms if _means(vlm.lm, lm_params)]
+        known = [vlm for vlm in self.vlms if _means(vlm.lm, lm_params, alone=len(self.vlms) == 1)]
         if known:
             return min(known, key=lambda vlm: abs(math.log(vlm.lm.scaling_params / lm_params)))
         if len(self.vlms) == 1:
@@ -81,14 +87,23 @@ class Ladder:
         return list(zip(number, np.split(order, ends[:-1]), strict=True))
 
     def notes(self, lm_params: ArrayLike) -> str:
-        """One sentence that says which sizes are no published model; empty where all are."""
-        values = np.unique(np.asarray(lm_params, dtype=np.float64))
-        odd = [value for value in values.tolist() if self.vlm(value).lm.interpolated]
-        if not odd:
-            return ""
-        listed = ", ".join(f"{value:.3g}" for value in odd[:4]) + (f" and {len(odd) - 4} more" if len(odd) > 4 else "")
-        return (f"No model of {self.name} has lm_params {listed}: their shapes are interpolated between "
-                f"{_sizes(self.vlms)}.")
+        """Which sizes are costed as another size's model or as a stand-in; empty where all are published models."""
+        values = np.unique(np.asarray(lm_params, dtype=np.float64)).tolist()
+        found = [(value, self.vlm(value)) for value in values]
+        odd = [value for value, vlm in found if vlm.lm.interpolated]
+        other = [f"{value:.4g} is costed as {vlm.name} ({vlm.lm.scaling_params:.4g})" for value, vlm in found
+                 if not vlm.lm.interpolated and abs(value / vlm.lm.scaling_params - 1) > MENTIONED]
+        said = [f"lm_params {_few(other)}"] if other else []
+        ends = (self.vlms[0].lm.scaling_params, self.vlms[-1].lm.scaling_params)
+        between = [f"{value:.3g}" for value in odd if ends[0] <= value <= ends[1]]
+        beyond = [f"{value:.3g}" for value in odd if not ends[0] <= value <= ends[1]]
+        if between:
+            said.append(f"no model of {self.name} has lm_params {_few(between)}: shapes are interpolated between "
+                        f"{_sizes(self.vlms)}")
+        if beyond:
+            said.append(f"no model of {self.name} has lm_params {_few(beyond)}: shapes are extrapolated, a guess, from "
+                        f"{_sizes(self.vlms)}")
+        return "; ".join(said)
 
     def _neighbours(self, lm_params: float) -> tuple[VideoVLM, VideoVLM]:
         """The rungs on either side; beyond the ends the end rung twice, whose aspect ratio is then kept."""
@@ -97,12 +112,16 @@ class Ladder:
         return (below or above)[-1 if below else 0], (above or below)[0 if above else -1]
 
 
-def _means(lm: LanguageModel, lm_params: float) -> bool:
+def _means(lm: LanguageModel, lm_params: float, alone: bool) -> bool:
     # One range without gaps for each rung, so that a larger stated size never means a smaller model. Two per cent
     # are left for rounding where all parameters are stated.
-    low = lm.scaling_params * (1 - TOLERANCE)
-    high = max(lm.scaling_params * (1 + TOLERANCE), lm.params * 1.02)
-    return low <= lm_params <= high
+    tolerance = TOLERANCE_OF_ONE if alone else TOLERANCE
+    high = lm.scaling_params * (1 + tolerance)
+    return lm.scaling_params * (1 - tolerance) <= lm_params <= (max(high, lm.params * 1.02) if alone else high)
+
+
+def _few(items: list[str]) -> str:
+    return ", ".join(items[:4]) + (f" and {len(items) - 4} more" if len(items) > 4 else "")
 
 
 def _sizes(vlms: Iterable[VideoVLM]) -> str:
