@@ -270,3 +270,11 @@ def test_a_million_configurations_are_quick() -> None:
         assert memory(LLAVA, frames, tokens).total.shape == (1_000_000,)
         took.append(time.process_time() - start)
     assert min(took) < 1.0
+
+
+def test_an_odd_frame_takes_the_memory_of_the_pair_it_fills() -> None:
+    held = memory(video_vlm("qwen2-vl-2b"), np.arange(1, 40), 256, encoder_frames=8).total
+    assert (np.diff(held) >= 0).all()
+    np.testing.assert_array_equal(held[:-1:2], held[1::2])
+    one, two = (memory(video_vlm("qwen2-vl-2b"), 32, 256, encoder_frames=n).encoder for n in (1, 2))
+    assert one == two

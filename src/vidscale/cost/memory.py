@@ -179,7 +179,9 @@ def _encoder(vlm: VideoVLM, frames: ArrayLike, tokens_per_frame: ArrayLike, batc
     """The most that tower and projector hold, bytes."""
     tower, frames = vlm.tower, np.asarray(frames, dtype=np.float64)
     operations = encoder_operations(vlm, frames, tokens_per_frame, batch=batch, grid=grid)
-    share = np.minimum(at_once / (frames * batch), 1.0)  # of the frames, in the tower at a time
+    group = tower.temporal_patch  # whole groups are read, the last one filled up
+    taken, held = (frames, at_once) if group == 1 else (np.ceil(n / group) * group for n in (frames, at_once))
+    share = np.minimum(held / (taken * batch), 1.0)  # of the frames, in the tower at a time
     pixels = _matmul(operations, "patch-embedding").rows * tower.patch_values
     wide = (5 if tower.layer_scale else 4) * tower.hidden + (3 if tower.gated_mlp else 2) * tower.mlp
     layer = _matmul(operations, "up").rows * wide
