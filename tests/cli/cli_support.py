@@ -1,5 +1,6 @@
 """Settings and helpers of the command-line tests."""
 
+import json
 import os
 from pathlib import Path
 
@@ -41,3 +42,14 @@ def make_sweep() -> None:
     """A finished sweep as star."""
     prepare(small_plan(), Path("star"))
     sweep(small_plan(), Path("star"), LocalLauncher(1))
+
+
+def make_results() -> None:
+    """Results of lmms-eval on one model with three numbers of frames."""
+    folder = Path("results") / "org__vlm"
+    folder.mkdir(parents=True)
+    for frames, score in ((8, 51.2), (16, 55.9), (32, 58.4)):
+        content = {"results": {"videomme": {"alias": "videomme", "videomme_perception_score,none": score}},
+                   "config": {"model_args": f"pretrained=org/vlm,max_frames_num={frames}", "limit": None},
+                   "n-samples": {"videomme": {"original": 2700, "effective": 2700}}}
+        (folder / f"20260102_0{frames:02}405_results.json").write_text(json.dumps(content))

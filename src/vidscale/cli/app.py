@@ -23,6 +23,7 @@ from vidscale.cli.example import example
 from vidscale.cli.fit import fit
 from vidscale.cli.forms import forms
 from vidscale.cli.frontier import frontier
+from vidscale.cli.imports import import_results
 from vidscale.cli.options import command
 from vidscale.cli.plan import plan
 from vidscale.cli.predict import predict
@@ -37,7 +38,7 @@ from vidscale.errors import InputError
 
 VERBS: tuple[Callable[..., None], ...] = (
     study, fit, compare, predict, frontier, elasticity, cost, calibrate, tokens, forms, datasets, template,
-    plan, sweep, status, retry, collect, run, example
+    import_results, plan, sweep, status, retry, collect, run, example
 )
 
 #: Set to see the traceback of an internal error.
