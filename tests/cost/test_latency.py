@@ -12,7 +12,14 @@ from vidscale.cost.calibration.accuracy import accuracy, predicted_seconds
 from vidscale.cost.constraints import base_cost
 from vidscale.cost.deployment import CostSettings, cost_of
 from vidscale.cost.hardware import gpus
-from vidscale.cost.latency import chains, decode_seconds, operation_seconds, prefill_seconds, request_time
+from vidscale.cost.latency import (
+    chains,
+    decode_seconds,
+    encoder_seconds,
+    operation_seconds,
+    prefill_seconds,
+    request_time,
+)
 from vidscale.cost.operations import MatMul
 from vidscale.cost.profile import UNALIGNED, Profile, load_profile, prior_profile
 from vidscale.errors import InputError
@@ -131,6 +138,11 @@ def test_stages_add_up(frames, side, batch, output):
     assert np.allclose(t.ttft, t.encoder + t.projector + t.prefill)
     assert np.allclose(t.total, t.ttft + (output - 1) * t.per_output_token)
     assert np.allclose(t.gpu_seconds_per_video * t.videos_per_second, 1)
+
+
+def test_one_frame_in_a_pair_is_not_dearer_than_two():
+    one, two = encoder_seconds(video_vlm("qwen2-vl-2b"), [1, 2], 196, profile=H200)
+    assert one == two
 
 
 def test_all_decode_steps_together_are_the_sum_over_steps():

@@ -108,7 +108,11 @@ def encoder_seconds(vlm: VideoVLM, frames: ArrayLike, tokens_per_frame: ArrayLik
     found = chains(profile).tower
     if not found:
         return total
-    images = np.asarray(frames, dtype=np.float64) * np.asarray(batch, dtype=np.float64)
+    # What the tower runs at a time: frames, or groups of them that share their patches.
+    groups = np.asarray(frames, dtype=np.float64)
+    if vlm.tower.temporal_patch > 1:
+        groups = np.ceil(groups / vlm.tower.temporal_patch)
+    images = groups * np.asarray(batch, dtype=np.float64)
     return total * _chain(found, vlm.tower.name, lambda curve: curve(images))
 
 
