@@ -1,4 +1,7 @@
-"""The moving-shapes study as run on one H200: every setting, fixed before the sweep starts.
+"""The moving-shapes study for one H200: every setting, as proposed and not fixed yet.
+
+No run of the sweep has been made. The recipe is fixed in a commit before the sweep starts, once a probe has shown most
+tasks above chance at the star's centre. The rate is 7e-4 because a base of hidden 256 diverged at 1.5e-3.
 
 A variant calls `shapes_h200()` and replaces fields (`dataclasses.replace`); `shapes_tiny()` is the same study at a size
 for a CPU and a minute.
@@ -19,8 +22,8 @@ def shapes_h200() -> Study:
         frames=(1, 2, 4, 8, 16, 32),
         tokens=(1, 4, 9, 16, 36, 64),
         tower_training=Training(examples=600_000, batch=512, learning_rate=1e-3),
-        base_training=Training(examples=300_000, batch=128, learning_rate=1.5e-3, reference_hidden=256),
-        finetuning=Training(examples=None, batch=128, learning_rate=1.5e-3, reference_hidden=256),
+        base_training=Training(examples=768_000, batch=128, learning_rate=7e-4, reference_hidden=256),
+        finetuning=Training(examples=None, batch=128, learning_rate=7e-4, reference_hidden=256),
         base_mix=((16, 16), (32, 4), (8, 36), (32, 16), (4, 64), (16, 1), (8, 9), (2, 16), (16, 36), (1, 64)),
         eval_clips=4096,
         data_seed=20,

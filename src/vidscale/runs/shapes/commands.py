@@ -5,6 +5,8 @@ Plain argparse, since the machine that runs the study may have nothing but numpy
 
 import argparse
 import json
+import math
+import os
 import sys
 from collections.abc import Sequence
 from importlib.util import module_from_spec, spec_from_file_location
@@ -13,18 +15,24 @@ from pathlib import Path
 from vidscale.errors import InputError
 from vidscale.runs.shapes.config import Study
 from vidscale.runs.shapes.plan import Timing, describe, study_runs
+from vidscale.runs.shapes.scene import GRID
 
 RECIPE = "recipes/shapes_h200.py:shapes_h200"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; 2 for input that cannot be used."""
+    """Run a command; 2 for input that cannot be used, 141 where the reader of a pipe went away (as `head` does)."""
     given = _parser().parse_args(arguments)
     try:
         given.command(given, load_study(given.recipe))
+        sys.stdout.flush()
     except InputError as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        # Python flushes once more on its way out; that must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     return 0
 
 
@@ -64,10 +72,12 @@ def _parser() -> argparse.ArgumentParser:
     probe.add_argument("--finetuned", default="16x16,2x64,32x4", help="FRAMESxTOKENS, by commas")
     probe.add_argument("--clips", type=int, default=51_200)
     probe.add_argument("--packed", default="1,2,4,8")
-    probe.add_argument("--packed-at", default="4.7M,16,16")
+    probe.add_argument("--packed-at", default="4.7M:16x16", help="LM:FRAMESxTOKENS")
     probe.add_argument("--timed", default=None, help="LM:FRAMESxTOKENS by commas; default: nine from 0.1M to 25M")
     probe.add_argument("--steps", type=int, default=25)
     probe.add_argument("--modes", default="eager,recorded,compiled")
+    probe.add_argument("--rates", default="", help="peak learning rates of finetuning, by commas; default the recipe's")
+    probe.add_argument("--base-rates", default="", help="the same for the base; the best one goes on")
     probe.add_argument("--device", default="cuda")
     probe.add_argument("--time-limit", type=float, default=270.0)
     probe.set_defaults(command=_probe)
@@ -121,24 +131,57 @@ def _plan(given: argparse.Namespace, study: Study) -> None:
 
 
 def _pair(text: str) -> tuple[int, int]:
+    """FRAMESxTOKENS."""
     try:
         frames, tokens = (int(part) for part in text.split("x"))
     except ValueError:
-        raise InputError(f"{text!r} is no FRAMESxTOKENS, such as 16x16") from None
+        raise InputError(f"{text!r} is no FRAMESxTOKENS; write two whole numbers, such as 16x16") from None
+    side = math.isqrt(max(tokens, 0))
+    if frames < 1 or not 1 <= side <= GRID or side * side != tokens:
+        raise InputError(f"{text!r}: allowed are 1 or more frames and the squares 1, 4, … {GRID * GRID} as tokens")
     return frames, tokens
+
+
+def _place(study: Study, text: str) -> tuple[str, int, int]:
+    """LM:FRAMESxTOKENS of a study's ladder; LM,FRAMES,TOKENS is read too."""
+    name, found, at = text.partition(":")
+    if not found and text.count(",") == 2:
+        name, frames, tokens = text.split(",")
+        at = f"{frames}x{tokens}"
+    return study.lm(name).name, *_pair(at)
+
+
+def _numbers(text: str, kind: type[int] | type[float], option: str) -> tuple[float, ...]:
+    """Numbers above 0, by commas."""
+    try:
+        found = tuple(kind(each) for each in text.split(",") if each)
+    except ValueError:
+        found = (0,)
+    if not all(0 < each < math.inf for each in found):
+        raise InputError(f"{option} is {text!r}; allowed are numbers above 0 with commas between them")
+    return found
 
 
 def _probe(given: argparse.Namespace, study: Study) -> None:
     from vidscale.runs.shapes.probe import TIMED, ProbeSettings, probe
+    from vidscale.runs.shapes.train import MODES
 
-    name, frames, tokens = given.packed_at.split(",")
+    study.lm(given.base)
     timed = TIMED
     if given.timed is not None:
-        timed = tuple((own, *_pair(at)) for own, at in (each.split(":") for each in given.timed.split(",")))
+        timed = tuple(_place(study, each) for each in given.timed.split(",") if each)
+    modes = tuple(given.modes.split(","))
+    if not set(modes) <= set(MODES):
+        raise InputError(f"--modes is {given.modes!r}; allowed are {', '.join(MODES)} with commas between them")
+    for option, value in (("--clips", given.clips), ("--steps", given.steps), ("--time-limit", given.time_limit)):
+        _numbers(str(value), float, option)
+    if given.clips % study.finetuning.batch:
+        raise InputError(f"--clips is {given.clips}; allowed are multiples of a batch, {study.finetuning.batch}")
     probe(study, ProbeSettings(
         base=given.base, finetuned=tuple(_pair(each) for each in given.finetuned.split(",") if each),
-        clips=given.clips, packed=tuple(int(each) for each in given.packed.split(",") if each), timed=timed,
-        packed_at=(name, int(frames), int(tokens)), steps=given.steps, modes=tuple(given.modes.split(",")),
+        clips=given.clips, packed=tuple(int(each) for each in _numbers(given.packed, int, "--packed")), timed=timed,
+        packed_at=_place(study, given.packed_at), steps=given.steps, modes=modes,
+        rates=_numbers(given.rates, float, "--rates"), base_rates=_numbers(given.base_rates, float, "--base-rates"),
         device=given.device, time_limit_s=given.time_limit), given.out / "probe.json", _say)
 
 

@@ -5,6 +5,7 @@ Each part runs in processes of its own, so that one that fails is a line in the 
 
 import dataclasses
 import json
+import math
 import multiprocessing
 import shutil
 import tempfile
@@ -54,7 +55,9 @@ class ProbeSettings:
         packed_at: (language model, frames, tokens) of all of them.
         steps: steps timed.
         modes: ways to run a step that are timed, the first of which also trains; "compiled" only at packed_at.
-        time_limit_s: no part starts later than this.
+        time_limit_s: no part starts that is expected to end later than this.
+        rates: peak learning rates of finetuning, each tried at every configuration; empty for the recipe's.
+        base_rates: the same for the base; finetuning starts from the one with the lowest loss.
     """
 
     base: str
@@ -67,6 +70,35 @@ class ProbeSettings:
     modes: tuple[str, ...] = ("eager", "recorded", "compiled")
     device: str = "cuda"
     time_limit_s: float = 270.0
+    rates: tuple[float, ...] = ()
+    base_rates: tuple[float, ...] = ()
+
+
+def expected_seconds(study: Study, settings: ProbeSettings, timing: Timing) -> dict[str, float]:
+    """Seconds that training takes, part by part, with recorded steps; each part's process starts in about 5 s."""
+    lm, steps = study.lm(settings.base), math.ceil(settings.clips / study.finetuning.batch)
+    parts = {"tower": 5.0 + timing.tower(study)}
+    parts |= {_base_part(settings, rate): 10.0 + timing.base(study, lm) for rate in _base_rates(study, settings)}
+    for frames, tokens in settings.finetuned:
+        step = timing.step(study, lm, frames=frames, tokens=tokens, batch=study.finetuning.batch)
+        parts |= {_run_part(settings, frames, tokens, rate): 15.0 + step * steps for rate in _rates(study, settings)}
+    return parts
+
+
+def _rates(study: Study, settings: ProbeSettings) -> tuple[float, ...]:
+    return settings.rates or (study.finetuning.learning_rate,)
+
+
+def _base_rates(study: Study, settings: ProbeSettings) -> tuple[float, ...]:
+    return settings.base_rates or (study.base_training.learning_rate,)
+
+
+def _base_part(settings: ProbeSettings, rate: float) -> str:
+    return f"base {settings.base} rate={rate:g}"
+
+
+def _run_part(settings: ProbeSettings, frames: int, tokens: int, rate: float) -> str:
+    return f"finetuned {settings.base} T={frames} V={tokens} rate={rate:g}"
 
 
 def probe(study: Study, settings: ProbeSettings, out: Path, say: Callable[[str], None] = print) -> Result:
@@ -75,8 +107,14 @@ def probe(study: Study, settings: ProbeSettings, out: Path, say: Callable[[str],
     folder = Path(tempfile.mkdtemp(prefix="shapes-probe-"))
     found: Result = {"study": study.name, "digest": study.digest, "settings": dataclasses.asdict(settings)}
 
+    expected = expected_seconds(study, settings, Timing())
+    say(f"expected: {sum(expected.values()):.0f} s of training, before step times and packing; limit "
+        f"{settings.time_limit_s:.0f} s")
+    for name, seconds in expected.items():
+        say(f"  {seconds:5.0f} s  {name}")
+
     def part(name: str, work: Callable[..., Result], *given: Any) -> Result:
-        if time.monotonic() - began > settings.time_limit_s:
+        if time.monotonic() - began + expected.get(name, 0.0) > settings.time_limit_s:
             result: Result = {"skipped": "no time"}
         else:
             result = _apart(work, study, settings, folder, *given)
@@ -84,17 +122,28 @@ def probe(study: Study, settings: ProbeSettings, out: Path, say: Callable[[str],
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(json.dumps(found, indent=1))
         said = {key: value for key, value in result.items() if key not in ("losses", "trace")}
+        by_task: dict[str, list[float]] = said.pop("by_task", {})
         say(f"{time.monotonic() - began:5.0f} s  {name}: {json.dumps(said)}")
+        for task, losses in by_task.items():
+            say(f"    loss  {task:<16} " + " ".join(f"{loss:6.3f}" for loss in losses))
         return result
 
     try:
         part("tower", _train, Order(kind="tower", name="tower"))
-        part("steps", _times, settings.modes[0])
-        for mode in settings.modes[1:]:
-            part(f"steps, {mode}", _times, mode)
-        part(f"base {settings.base}", _train, Order(kind="base", name=settings.base))
-        for frames, tokens in settings.finetuned:
-            part(f"finetuned {settings.base} T={frames} V={tokens}", _finetuned, frames, tokens)
+        if settings.timed:
+            for mode in settings.modes:
+                part("steps" if mode == settings.modes[0] else f"steps, {mode}", _times, mode)
+        kept, best, least = folder / f"base-{settings.base}.pt", folder / "best.pt", math.inf
+        for rate in _base_rates(study, settings) if settings.finetuned else ():
+            made = part(_base_part(settings, rate), _base, rate)
+            if made.get("state") == "done" and made["losses"][-1] < least:
+                least = made["losses"][-1]
+                kept.replace(best)
+        if best.exists():
+            best.replace(kept)
+        for frames, tokens in settings.finetuned if math.isfinite(least) else ():
+            for rate in _rates(study, settings):
+                part(_run_part(settings, frames, tokens, rate), _finetuned, frames, tokens, rate)
         for count in settings.packed:
             found[f"packed {count}"] = _packed(study, settings, folder, count, settings.modes[0])
             say(f"{time.monotonic() - began:5.0f} s  packed {count}: {json.dumps(found[f'packed {count}'])}")
@@ -139,8 +188,17 @@ def _train(study: Study, settings: ProbeSettings, folder: Path, order: Order) ->
     return attempt(Bench(study, folder, settings.device, settings.modes[0]), order)
 
 
-def _finetuned(study: Study, settings: ProbeSettings, folder: Path, frames: int, tokens: int) -> Result:
-    """Accuracy per task after finetuning, beside the most that the frames allow."""
+def _base(study: Study, settings: ProbeSettings, folder: Path, rate: float) -> Result:
+    own = dataclasses.replace(study, base_training=dataclasses.replace(study.base_training, learning_rate=rate))
+    return _train(own, settings, folder, Order(kind="base", name=settings.base))
+
+
+def _finetuned(study: Study, settings: ProbeSettings, folder: Path, frames: int, tokens: int, rate: float) -> Result:
+    """Accuracy per task after finetuning beside the most that the frames allow, and each task's loss on the way.
+
+    Every clip is seen once, so the loss of a tenth of the steps is one on unseen clips.
+    """
+    study = dataclasses.replace(study, finetuning=dataclasses.replace(study.finetuning, learning_rate=rate))
     bench, device = Bench(study, folder, settings.device, settings.modes[0]), torch.device(settings.device)
     tower = load_tower(study, bench.weights("tower"), device)
     model = load_base(study, study.lm(settings.base), bench.weights(f"base-{settings.base}"), device)
@@ -153,7 +211,8 @@ def _finetuned(study: Study, settings: ProbeSettings, folder: Path, frames: int,
     tasks = {task.name: [round(x, 3) for x in (task.chance, 1 - b.error, 1 - a.error, most[task.name])]
              for task, b, a in zip(TASKS, before, after, strict=True)}
     return {"chance, before, after, ceiling": tasks, "mean": round(float(np.mean([1 - s.error for s in after])), 4),
-            "seconds": round(done.seconds, 1), "step_ms": round(1000 * done.step_seconds, 2), "losses": done.losses}
+            "seconds": round(done.seconds, 1), "step_ms": round(1000 * done.step_seconds, 2), "losses": done.losses,
+            "by_task": {name: [round(loss, 3) for loss in own] for name, own in done.by_task.items()}}
 
 
 def _step_ms(study: Study, device: torch.device, folder: Path, at: tuple[str, int, int], mode: str,

@@ -7,7 +7,7 @@ only counts. No step waits for the device, which lets a whole step be recorded o
 import hashlib
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -16,10 +16,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidscale.runs.failures import NanLossError
+from vidscale.runs.pooling import pool_to_grid
 from vidscale.runs.shapes.config import Study, Training
 from vidscale.runs.shapes.draws import Draws, mix_int
 from vidscale.runs.shapes.model import DenseHeads, LmShape, Tower, VideoLm
-from vidscale.runs.shapes.questions import SLOTS, TASKS, Questions, evaluated_questions, generic_questions
+from vidscale.runs.shapes.questions import GENERIC, SLOTS, TASKS, Questions, evaluated_questions, generic_questions
 from vidscale.runs.shapes.render import IGNORED, LABELS, patch_labels, patches, render, sampled_frames
 from vidscale.runs.shapes.scene import FRAMES, Scene, draw_scenes
 
@@ -44,6 +45,7 @@ class Trained:
         seconds: wall time, the first step's preparations included.
         step_seconds: wall time of a step, the first few left out.
         losses: mean loss of each tenth of the steps.
+        by_task: the same for each task, template or label.
         mode: how its steps ran.
     """
 
@@ -52,6 +54,7 @@ class Trained:
     step_seconds: float
     losses: tuple[float, ...]
     mode: str
+    by_task: dict[str, tuple[float, ...]]
 
 
 def arithmetic(device: torch.device) -> AbstractContextManager[object]:
@@ -98,18 +101,19 @@ class _Steps:
         self.rate.fill_(self.peak * rise * (self.training.final_rate + (1 - self.training.final_rate) * falling))
 
     def step(self, losses: Iterator[Tensor]) -> Tensor:
-        """One step on the mean of these parts' losses; returns their sum over parts already weighted."""
+        """One step on the sum of these parts' losses, each a vector over tasks; returns the vector of all parts."""
         self.optimiser.zero_grad(set_to_none=True)
         total = torch.zeros((), device=self.device)
         for loss in losses:
-            loss.backward()
+            loss.sum().backward()
             total = total + loss.detach()
         nn.utils.clip_grad_norm_(self.parameters, self.training.max_gradient_norm)
         self.optimiser.step()
         return total
 
 
-def _run(steps: _Steps, loss_parts: Callable[[Tensor, int], Iterator[Tensor]], first: int, mode: str) -> Trained:
+def _run(steps: _Steps, loss_parts: Callable[[Tensor, int], Iterator[Tensor]], first: int, mode: str,
+         names: Sequence[str], *, layout: Callable[[int], Hashable] = lambda step: None, share: float = 1.0) -> Trained:
     """All steps of a training.
 
     Args:
@@ -117,29 +121,30 @@ def _run(steps: _Steps, loss_parts: Callable[[Tensor, int], Iterator[Tensor]], f
         loss_parts: from the number of the step's first example (a tensor) and the step, its losses part by part.
         first: number of the first example of all.
         mode: one of MODES; anything but "recorded" is the caller's business.
+        names: of the losses in a vector; those of one name are averaged in `by_task`.
+        layout: what tells one kind of step from another; each kind is recorded on its second use.
+        share: by which a name's own loss goes into the sum.
     """
     at = torch.zeros((), dtype=torch.int64, device=steps.device)
-    losses = torch.zeros(steps.steps, device=steps.device)
-    graph, replayed = None, torch.zeros((), device=steps.device)
+    losses = torch.zeros(steps.steps, len(names), device=steps.device)
+    recorded: dict[Hashable, tuple[torch.cuda.CUDAGraph, Tensor]] = {}
+    used: set[Hashable] = set()
     began = marked = time.perf_counter()
     for step in range(steps.steps):
         at.fill_(first + step * steps.training.batch)
         steps.set_rate(step)
-        if graph is not None:
-            graph.replay()
-            losses[step] = replayed
-        elif mode == "recorded" and step == _EAGER_STEPS:
-            torch.cuda.synchronize()
-            graph = torch.cuda.CUDAGraph()
-            steps.optimiser.zero_grad(set_to_none=True)
-            with torch.cuda.graph(graph):
-                replayed = steps.step(loss_parts(at, step))
-            graph.replay()  # recording a step does not run it
-            losses[step] = replayed
-        elif mode == "recorded":
+        kind = layout(step)
+        if mode != "recorded":
+            losses[step] = steps.step(loss_parts(at, step))
+        elif step < _EAGER_STEPS or kind not in used:
             losses[step] = _aside(lambda step=step: steps.step(loss_parts(at, step)))
         else:
-            losses[step] = steps.step(loss_parts(at, step))
+            if kind not in recorded:
+                recorded[kind] = _record(lambda step=step: steps.step(loss_parts(at, step)), steps, recorded.values())
+            graph, replayed = recorded[kind]
+            graph.replay()  # recording a step does not run it
+            losses[step] = replayed
+        used.add(kind)
         if step == min(_EAGER_STEPS, steps.steps - 1) or step % _LOOK_EVERY == 0:
             _check(losses, step)
         if step == _EAGER_STEPS:
@@ -147,10 +152,25 @@ def _run(steps: _Steps, loss_parts: Callable[[Tensor, int], Iterator[Tensor]], f
     _check(losses, steps.steps - 1)
     ended = time.perf_counter()
     timed = steps.steps - _EAGER_STEPS - 1
-    tenths = losses.tensor_split(min(10, steps.steps))
+    tenths = [part.mean(dim=0) for part in losses.tensor_split(min(10, steps.steps))]
+    columns = {name: [i for i, own in enumerate(names) if own == name] for name in dict.fromkeys(names)}
     return Trained(steps=steps.steps, seconds=ended - began, mode=mode,
                    step_seconds=(ended - marked) / timed if timed > 0 else (ended - began) / steps.steps,
-                   losses=tuple(float(part.mean()) for part in tenths))
+                   losses=tuple(float(part.sum()) for part in tenths),
+                   by_task={name: tuple(float(part[own].mean()) / share for part in tenths)
+                            for name, own in columns.items()})
+
+
+def _record(work: Callable[[], Tensor], steps: _Steps,
+            others: Collection[tuple[torch.cuda.CUDAGraph, Tensor]]) -> tuple[torch.cuda.CUDAGraph, Tensor]:
+    """A step as a graph and the losses it fills; graphs share memory, since one runs at a time and is read at once."""
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    pool = next((other.pool() for other, _ in others), None)
+    steps.optimiser.zero_grad(set_to_none=True)
+    with torch.cuda.graph(graph, pool=pool):
+        replayed = work()
+    return graph, replayed
 
 
 def _aside(work: Callable[[], Tensor]) -> Tensor:
@@ -190,9 +210,9 @@ def train_tower(study: Study, device: torch.device, *, mode: str = "eager") -> t
             guesses = heads(tower(patches(render(scene, frames))))
         labels = patch_labels(scene, frames)
         yield torch.stack([F.cross_entropy(guesses[name].float().flatten(0, 2), labels[name].flatten(),
-                                           ignore_index=IGNORED) for name in LABELS]).sum()
+                                           ignore_index=IGNORED) for name in LABELS])
 
-    done = _run(steps, loss_parts, 0, mode)
+    done = _run(steps, loss_parts, 0, mode, tuple(LABELS))
     tower.requires_grad_(False).eval()
     return tower, _dense_accuracy(study, tower, heads, device), done
 
@@ -224,14 +244,38 @@ def train_base(study: Study, tower: Tower, lm: LmShape, device: torch.device, *,
     assert training.examples is not None
     steps = _Steps(list(model.parameters()), training, lm.hidden, math.ceil(training.examples / training.batch), device)
     mix = study.base_mix
+    initialise_projector(study, tower, model, device)
+
+    def configuration(step: int) -> tuple[int, int]:
+        return mix[mix_int(step) % len(mix)]
 
     def loss_parts(at: Tensor, step: int) -> Iterator[Tensor]:
-        frames, tokens = mix[mix_int(step) % len(mix)]
+        frames, tokens = configuration(step)
         yield from _answer_losses(study, tower, model, lm, BASE, at, training.batch, frames, tokens, generic_questions)
 
-    # One recording per entry of the mix would be needed; the base is trained once, so it goes step by step.
-    done = _run(steps, loss_parts, 0, "eager")
+    done = _run(steps, loss_parts, 0, mode, GENERIC, layout=configuration, share=1 / len(GENERIC))
     return model, _generic_accuracy(study, tower, model, device), done
+
+
+@torch.no_grad()
+def initialise_projector(study: Study, tower: Tower, model: VideoLm, device: torch.device) -> None:
+    """Scale and centre a fresh projector so that visual tokens differ from each other as words do.
+
+    With torch's own initial values they hardly differ at all: biases outweigh what is left of the features after
+    pooling. Here both linear layers take features of mean 0 and unit variance over the tokens of the base's mix, and
+    the outcome has the standard deviation of the word embeddings. The function stays LLaVA's: linear, GELU, linear.
+    """
+    scene, _ = clips(study, BASE, SEED_STRIDE, 32, device)
+    seen = features(tower, scene, 8).float()
+    x = torch.cat([pool_to_grid(seen, math.isqrt(tokens)).flatten(0, -2) for tokens in
+                   sorted({tokens for _, tokens in study.base_mix})])
+    wanted = float(model.decoder.embed.weight.std())
+    for layer, std in ((model.projector.first, 1.0), (model.projector.second, wanted)):
+        nn.init.normal_(layer.weight)
+        mean = x.mean(dim=0)
+        layer.weight *= std / ((x - mean) @ layer.weight.T).std().clamp(min=1e-6)
+        layer.bias.copy_(-(layer.weight @ mean))
+        x = F.gelu(layer(x))
 
 
 def finetune(study: Study, tower: Tower, model: VideoLm, device: torch.device, *, frames: int, tokens: int,
@@ -248,13 +292,13 @@ def finetune(study: Study, tower: Tower, model: VideoLm, device: torch.device, *
 
     if mode == "recorded" and examples % training.batch:
         raise ValueError(f"recorded steps are all alike: {examples} examples are no multiple of {training.batch}")
-    return _run(steps, loss_parts, first, mode)
+    return _run(steps, loss_parts, first, mode, SLOTS, share=1 / len(SLOTS))
 
 
 def _answer_losses(study: Study, tower: Tower, model: Callable[..., Tensor], shape: LmShape, stream: int, at: Tensor,
                    count: int, frames: int, tokens: int,
                    ask: Callable[[Scene, Draws], Questions]) -> Iterator[Tensor]:
-    """Mean cross-entropy of the answers of a batch of clips, in parts that fit into memory and add up to it."""
+    """Cross-entropy of a batch's answers by question, in parts that fit into memory; all of it adds up to the mean."""
     device = at.device
     k = math.isqrt(tokens)
     part = _part(study, shape, count, frames * tokens)
@@ -265,7 +309,8 @@ def _answer_losses(study: Study, tower: Tower, model: Callable[..., Tensor], sha
         seen = features(tower, scene, frames)
         with arithmetic(device):
             logits = model(seen, asked.words, k)
-        yield F.cross_entropy(logits.float().flatten(0, 1), asked.answers.flatten()) * (own / count)
+        each = F.cross_entropy(logits.float().flatten(0, 1), asked.answers.flatten(), reduction="none")
+        yield each.view(own, -1).sum(dim=0) / (count * asked.answers.shape[1])
 
 
 def _part(study: Study, shape: LmShape, count: int, video_tokens: int) -> int:

@@ -86,13 +86,19 @@ class Bench:
         unfinished.replace(self.folder / f"{name}.pt")
         return digest(self._kept[name])
 
+    @property
+    def _training_mode(self) -> str:
+        """Tower and bases are made once, so compiling them would not pay."""
+        return "eager" if self.mode == "compiled" else self.mode
+
     def _tower(self, order: Order) -> dict[str, Any]:
-        tower, accuracy, trained = train_tower(self.study, self.device, mode="eager")
+        tower, accuracy, trained = train_tower(self.study, self.device, mode=self._training_mode)
         return {"accuracy": _rounded(accuracy), "hash": self._keep("tower", tower), **_times(trained)}
 
     def _base(self, order: Order) -> dict[str, Any]:
         tower = load_tower(self.study, self.weights("tower"), self.device)
-        model, accuracy, trained = train_base(self.study, tower, self.study.lm(order.name), self.device)
+        model, accuracy, trained = train_base(self.study, tower, self.study.lm(order.name), self.device,
+                                              mode=self._training_mode)
         return {"accuracy": round(accuracy, 4), "hash": self._keep(f"base-{order.name}", model), **_times(trained)}
 
     def _run(self, order: Order) -> dict[str, Any]:
@@ -128,6 +134,7 @@ class Bench:
 def _times(trained: Trained) -> dict[str, Any]:
     return {"steps": trained.steps, "train_time_s": round(trained.seconds, 3),
             "step_ms": round(1000 * trained.step_seconds, 3), "losses": [round(loss, 4) for loss in trained.losses],
+            "by_task": {name: [round(loss, 4) for loss in own] for name, own in trained.by_task.items()},
             "mode": trained.mode}
 
 
