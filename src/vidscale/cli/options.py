@@ -84,7 +84,7 @@ class Costing:
                                              help="flops (the paper's formula), lm-only, flops-exact, ttft (time to "
                                                   "first token), latency (to the last output token), gpu-seconds or "
                                                   "dollars; by default flops, or what a saved study was for.")] = None
-    gpu: Annotated[str | None, typer.Option("--gpu", metavar="NAME", show_default=False,
+    gpu: Annotated[str | None, typer.Option("--gpu", metavar="NAME|FILE.toml", show_default=False,
                                             help="The GPU, such as h200; what does not fit in its memory is left "
                                                  "out.")] = None
     profile: Annotated[str | None, typer.Option("--profile", metavar="NAME|FILE.json", show_default=False,
