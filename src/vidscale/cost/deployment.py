@@ -38,7 +38,7 @@ from vidscale.cost.profile import Profile, load_profile, prior_profile, profile_
 from vidscale.cost.units import BYTES, DOLLARS, FLOPS, GPU_SECONDS, SECONDS
 from vidscale.errors import InputError
 from vidscale.space import Ladder, VideoVLM, ladder
-from vidscale.space.distinct import distinct, distinct_codes
+from vidscale.space.distinct import distinct_pairs
 from vidscale.space.huggingface import read_config
 
 Floats = NDArray[np.float64]
@@ -329,15 +329,11 @@ def by_model(
         Shape (count, rows).
     """
     points = np.atleast_2d(np.asarray(points, dtype=np.float64))
-    frames, i = distinct(points[:, 1])
-    tokens, j = distinct(points[:, 2])
-    pair = i * tokens.size + j
     out = np.empty((count, len(points)))
     for vlm, rows in models.group(points[:, 0]):
-        used, place = distinct_codes(pair[rows], frames.size * tokens.size)
-        found = of(vlm, frames[used // tokens.size], tokens[used % tokens.size])
-        for k, values in enumerate(found):
-            out[k, rows] = np.broadcast_to(values, used.shape)[place]
+        (frames, tokens), place = distinct_pairs(points[rows, 1], points[rows, 2])
+        for k, values in enumerate(of(vlm, frames, tokens)):
+            out[k, rows] = np.broadcast_to(values, frames.shape)[place]
     return out
 
 

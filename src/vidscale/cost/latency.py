@@ -13,13 +13,14 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from vidscale.cost.curves import Curve, Floats, Surface
 from vidscale.cost.operations import Attention, MatMul, Operation
 from vidscale.cost.passes import (
     decode_operations,
     encoder_operations,
+    frame_groups,
     head_operations,
     prefill_operations,
     projector_operations,
@@ -108,11 +109,7 @@ def encoder_seconds(vlm: VideoVLM, frames: ArrayLike, tokens_per_frame: ArrayLik
     found = chains(profile).tower
     if not found:
         return total
-    # What the tower runs at a time: frames, or groups of them that share their patches.
-    groups = np.asarray(frames, dtype=np.float64)
-    if vlm.tower.temporal_patch > 1:
-        groups = np.ceil(groups / vlm.tower.temporal_patch)
-    images = groups * np.asarray(batch, dtype=np.float64)
+    images = frame_groups(vlm.tower, frames) * np.asarray(batch, dtype=np.float64)
     return total * _chain(found, vlm.tower.name, lambda curve: curve(images))
 
 
@@ -217,22 +214,14 @@ def request_time(
             raise InputError(f"{name} is {value!r}; allowed are numbers from {least[name]}")
     frames, tokens = np.broadcast_arrays(np.atleast_1d(np.asarray(frames, dtype=np.float64)),
                                          np.atleast_1d(np.asarray(tokens_per_frame, dtype=np.float64)))
-    pairs, back = _distinct(frames, tokens)
-    encoder = encoder_seconds(vlm, *pairs, profile=profile, batch=batch)
-    projector = projector_seconds(vlm, *pairs, profile=profile, batch=batch)
-    prompts, prompt_back = np.unique(visual_tokens(vlm, *pairs) + text_tokens, return_inverse=True)
-    prefill = prefill_seconds(vlm.lm, prompts, profile=profile, batch=batch)
+    prompts = visual_tokens(vlm, frames, tokens) + text_tokens
     decode = np.zeros_like(prompts)
     if output_tokens > 1:
         # A step grows almost linearly with its context: all together are the one in the middle, times their number.
         middle = prompts + output_tokens / 2
         decode = (output_tokens - 1) * decode_seconds(vlm.lm, middle, profile=profile, batch=batch)
     return RequestTime(
-        encoder=(encoder + np.zeros(pairs[0].shape))[back], projector=projector[back],
-        prefill=prefill[prompt_back][back], decode=decode[prompt_back][back], output_tokens=output_tokens, batch=batch)
-
-
-def _distinct(frames: Floats, tokens: Floats) -> tuple[tuple[Floats, Floats], NDArray[np.int64]]:
-    """The distinct (frames, tokens) pairs and where each row finds its own; lattices repeat few pairs many times."""
-    key, back = np.unique(frames + 1j * tokens, return_inverse=True)
-    return (key.real.copy(), key.imag.copy()), back.reshape(frames.shape)
+        encoder=encoder_seconds(vlm, frames, tokens, profile=profile, batch=batch),
+        projector=projector_seconds(vlm, frames, tokens, profile=profile, batch=batch),
+        prefill=prefill_seconds(vlm.lm, prompts, profile=profile, batch=batch), decode=decode,
+        output_tokens=output_tokens, batch=batch)

@@ -40,7 +40,7 @@ def _causal(attention: str) -> bool:
 
 def visual_tokens(vlm: VideoVLM, frames: ArrayLike, tokens_per_frame: ArrayLike) -> Floats:
     """Visual tokens that the language model reads, with frames filled up to whole groups, shape (rows,)."""
-    return _groups(vlm.tower, frames) * vlm.tower.temporal_patch * _floats("tokens_per_frame", tokens_per_frame)
+    return frame_groups(vlm.tower, frames) * vlm.tower.temporal_patch * _floats("tokens_per_frame", tokens_per_frame)
 
 
 def encoder_operations(vlm: VideoVLM, frames: ArrayLike, tokens_per_frame: ArrayLike, *, batch: ArrayLike = 1,
@@ -61,7 +61,7 @@ def encoder_operations(vlm: VideoVLM, frames: ArrayLike, tokens_per_frame: Array
     Raises:
         InputError: more tokens per frame than the tower makes; a grid that does not fit tokens_per_frame or the tower.
     """
-    groups = _groups(vlm.tower, frames) * _floats("batch", batch)
+    groups = frame_groups(vlm.tower, frames) * _floats("batch", batch)
     tower = vlm.tower
     if tower.image is None:
         height, width = _dynamic_grid(vlm, tokens_per_frame, grid)
@@ -79,7 +79,7 @@ def encoder_operations(vlm: VideoVLM, frames: ArrayLike, tokens_per_frame: Array
 def projector_operations(vlm: VideoVLM, frames: ArrayLike, tokens_per_frame: ArrayLike, *, batch: ArrayLike = 1,
                          grid: Grid | None = None) -> list[Operation]:
     """What the projector computes for a batch of videos; arguments as for `encoder_operations`."""
-    groups = _groups(vlm.tower, frames) * _floats("batch", batch)
+    groups = frame_groups(vlm.tower, frames) * _floats("batch", batch)
     tower, kind = vlm.tower, vlm.projector.kind
     inputs, outputs = vlm.projector_inputs, float(vlm.lm.hidden)
     tokens = _floats("tokens_per_frame", tokens_per_frame)
@@ -223,7 +223,7 @@ def _squares(side: Floats, window: int) -> Floats:
     return window**2 * whole + rest**2
 
 
-def _groups(tower: VisionTower, frames: ArrayLike) -> Floats:
+def frame_groups(tower: VisionTower, frames: ArrayLike) -> Floats:
     """Images that the tower reads per video: frames, or groups of temporal_patch frames, the last one filled up."""
     frames = _floats("frames", frames)
     return frames if tower.temporal_patch == 1 else np.ceil(frames / tower.temporal_patch)

@@ -18,14 +18,16 @@ def distinct(values: Floats) -> tuple[Floats, Ints]:
     return np.asarray(levels), index.astype(np.int64, copy=False)
 
 
-def distinct_codes(codes: Ints, most: int) -> tuple[Ints, Ints]:
-    """(the distinct codes, increasing, where each code finds its own), for whole numbers from 0 and below `most`."""
+def distinct_pairs(first: Floats, second: Floats) -> tuple[tuple[Floats, Floats], Ints]:
+    """((the distinct pairs' first values, their second ones), where each row finds its pair)."""
+    (a, i), (b, j) = distinct(first), distinct(second)
+    codes, most = i * b.size + j, a.size * b.size
     if most > MARKED:
-        used, index = np.unique(codes, return_inverse=True)
-        return used, index.reshape(-1)
+        used, place = np.unique(codes, return_inverse=True)
+        return (a[used // b.size], b[used % b.size]), place.reshape(-1)
     seen = np.zeros(most, dtype=bool)
     seen[codes] = True
     used = np.flatnonzero(seen)
     place = np.empty(most, dtype=np.int64)
     place[used] = np.arange(used.size)
-    return used, place[codes]
+    return (a[used // b.size], b[used % b.size]), place[codes]

@@ -79,9 +79,8 @@ class Ladder:
         found = [self.vlm(value) for value in values.tolist()]
         # Several stated sizes may mean one model: rows are numbered by model.
         number = {vlm: k for k, vlm in enumerate(dict.fromkeys(found))}
-        model = np.array([number[vlm] for vlm in found], dtype=np.int64)[inverse]
-        if len(number) <= 8:
-            return [(vlm, np.flatnonzero(model == k)) for vlm, k in number.items()]
+        # In 16 bits, where there are no more models, the sort is by radix: one pass and not twenty.
+        model = np.array([number[vlm] for vlm in found], dtype=np.min_scalar_type(len(number)))[inverse]
         order = np.argsort(model, kind="stable")
         ends = np.cumsum(np.bincount(model, minlength=len(number)))
         return list(zip(number, np.split(order, ends[:-1]), strict=True))
