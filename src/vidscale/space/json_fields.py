@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from vidscale.bounded import read_json
 from vidscale.errors import InputError
 
 #: A config.json holds some kilobytes; anything larger is some other file.
@@ -73,19 +74,7 @@ class Fields:
 
 def load(file: Path) -> object:
     """What a JSON file of modest size holds; raises InputError where it cannot be read."""
-    try:
-        with file.open("rb") as stream:
-            raw = stream.read(MAX_BYTES + 1)
-    except OSError as problem:
-        what = problem.strerror or problem
-        raise InputError(f"cannot read {file}: {what}; give a config.json or its folder") from None
-    if len(raw) > MAX_BYTES:
-        raise InputError(f"{file} is larger than {MAX_BYTES} bytes, so no config.json; give the model's config.json")
-    try:
-        return json.loads(raw.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as problem:
-        line = str(problem).splitlines()[0][:200]
-        raise InputError(f"{file} is no valid JSON ({line}); give the model's config.json") from None
+    return read_json(file, MAX_BYTES, "the model's config.json")
 
 
 def shown(value: object) -> str:

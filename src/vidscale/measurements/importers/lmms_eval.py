@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from vidscale.bounded import read_json, walk
 from vidscale.errors import InputError
-from vidscale.measurements.importers.bounded import read_json, walk
 from vidscale.measurements.importers.gather import (
     Cell,
     Imported,

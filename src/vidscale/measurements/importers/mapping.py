@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vidscale.bounded import read_bounded
 from vidscale.errors import InputError
-from vidscale.measurements.importers.bounded import read_bounded
 from vidscale.measurements.schema import CHANCE, ERROR, N_EVAL, RUN_ID, SCORE, SEED, SWEEP, UNITS
 from vidscale.space import FACTORS_AND_DATA
 

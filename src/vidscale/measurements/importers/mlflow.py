@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
+from vidscale.bounded import read_bounded, walk
 from vidscale.errors import InputError
-from vidscale.measurements.importers.bounded import read_bounded, walk
 from vidscale.measurements.importers.gather import Imported
 from vidscale.measurements.importers.mapping import MLFLOW, ImportMapping
 from vidscale.measurements.importers.table_file import read_rows

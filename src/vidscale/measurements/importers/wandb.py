@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from vidscale.bounded import read_json
 from vidscale.errors import InputError
-from vidscale.measurements.importers.bounded import read_json
 from vidscale.measurements.importers.gather import Imported
 from vidscale.measurements.importers.mapping import WANDB, ImportMapping
 from vidscale.measurements.importers.table_file import read_rows
