@@ -59,3 +59,18 @@ def test_words():
     assert spoken(15e12, FLOPS) == "1.5e+13 FLOPs"
     assert [unit(name).column for name in NAMES] == ["flops", "s", "gpu_s", "usd_per_million", "bytes"]
     assert (unit("Wh per video").shown, unit("Wh per video").column) == ("Wh per video", "wh_per_video")
+
+
+@pytest.mark.parametrize(("largest", "shown"), [
+    (None, "TFLOPs"), (1.15e14, "TFLOPs"), (2e12, "TFLOPs"), (1.07e11, "GFLOPs"), (5e8, "GFLOPs"), (9e7, "MFLOPs"),
+    (3e3, "MFLOPs")])
+def test_flops_are_shown_in_a_unit_that_reads_well(largest, shown):
+    found = unit(FLOPS, largest)
+    assert found.shown == shown
+    assert found.axis == f"{shown} per video"
+    assert read_amount(f"3 {shown}", FLOPS, "x") == pytest.approx(3 * found.scale, rel=1e-12)
+
+
+def test_other_units_do_not_depend_on_the_amount():
+    assert unit(SECONDS, 1e-6) == unit(SECONDS)
+    assert said(5e8, FLOPS) == "0.5 GFLOPs"

@@ -7,7 +7,7 @@ tables and axes show them in one that reads well (TFLOPs, ms, GB).
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from vidscale.errors import InputError
@@ -64,8 +64,25 @@ _AMOUNT = re.compile(r"(?P<sign>[-+]?)(?P<dollar>\$?)\s*(?P<number>(?:\d[\d_]*\.
                      r"(?P<suffix>[^\s\d][^\d]*)?")
 
 
-def unit(name: str) -> Unit:
-    """A unit by name; one that is not known is shown as it is."""
+#: Units that FLOPs are shown in, with the least amount each is used for where the largest of a table is known.
+_FLOPS_SHOWN = (("TFLOPs", 1e12, 5e11), ("GFLOPs", 1e9, 1e8), ("MFLOPs", 1e6, 0.0))
+
+
+def unit(name: str, largest: float | None = None) -> Unit:
+    """A unit by name; one that is not known is shown as it is.
+
+    Args:
+        name: what cost models call it.
+        largest: the largest amount that is to be shown. FLOPs below 0.5 TFLOPs are shown in GFLOPs or MFLOPs; one table
+            gives one value here, so that its columns can be compared.
+
+    Example:
+        >>> unit("FLOPs").shown, unit("FLOPs", 1.35e10).shown
+        ('TFLOPs', 'GFLOPs')
+    """
+    if name == FLOPS and largest is not None and 0 < largest < _FLOPS_SHOWN[0][2]:
+        shown, scale, _ = next(each for each in _FLOPS_SHOWN if largest >= each[2])
+        return replace(_UNITS[FLOPS], shown=shown, scale=scale, axis=f"{shown} per video")
     if name in _UNITS:
         return _UNITS[name]
     column = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") or "cost"
@@ -84,7 +101,7 @@ def said(value: float, name: str) -> str:
         >>> said(0.5, "s")
         '500 ms'
     """
-    found = unit(name)
+    found = unit(name, value)
     figure = f"{value / found.scale:.4g}"
     return f"${figure} per million videos" if name == DOLLARS else f"{figure} {found.shown}"
 

@@ -16,9 +16,9 @@ from vidscale.frontier import lattice_cost, minimise, search_values, steps_of
 from vidscale.report.measured import costs, separable
 from vidscale.report.numbers import examples, still
 from vidscale.report.style import (
-    AXES,
     COLOURS,
     MARKERS,
+    axis_label,
     budget_axis,
     factor_axis,
     legend_below,
@@ -105,7 +105,8 @@ def paths_figure(study: "Study") -> Figure | None:
                 grid[row, 0].plot(budgets, point[i, :, k], color=colour)
         for axes in grid[row]:
             factor_axis(axes.yaxis, factor, lattice.levels[factor])
-            axes.yaxis.label.set_text(AXES[factor][0].replace(" (", "\n(") if axes is grid[row, 0] else "")
+            label = axis_label(factor, lattice.levels[factor])[0].replace(" (", "\n(")
+            axes.yaxis.label.set_text(label if axes is grid[row, 0] else "")
             budget_axis(axes.xaxis, budgets[0], budgets[-1], cost.unit, label=row == len(factors) - 1)
     grid[0, -1].set_title(f"lattice: {lattice.name}, {len(lattice) - study.frontier.excluded} configurations"
                           f"{_why_exact(cost)}")

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from vidscale.report.numbers import params, percent, plain, tera
+from vidscale.cost.units import FLOPS, unit
+from vidscale.report.numbers import amount, params, percent, plain
 from vidscale.report.tables import FACTOR_COLUMNS, Column, Table, label
 
 if TYPE_CHECKING:
@@ -13,12 +14,14 @@ if TYPE_CHECKING:
 
 def cost_table(rows: Sequence[Mapping[str, float]], encoder_params: float, encoder_tokens: float) -> Table:
     """Costs of configurations, from dicts in FLOPs."""
-    columns = (*FACTOR_COLUMNS, Column(name="encoder", unit="TFLOPs"), Column(name="LM", unit="TFLOPs"),
-               Column(name="cost", unit="TFLOPs"), Column(name="encoder", unit="% of cost"),
-               Column(name="LM-only cost", unit="TFLOPs"), Column(name="its bias", unit="%"))
+    of = unit(FLOPS, max(r["inference_flops"] for r in rows))
+    columns = (*FACTOR_COLUMNS, Column(name="encoder", unit=of.shown), Column(name="LM", unit=of.shown),
+               Column(name="cost", unit=of.shown), Column(name="encoder", unit="% of cost"),
+               Column(name="LM-only cost", unit=of.shown), Column(name="its bias", unit="%"))
     cells = tuple((params(r["lm_params"]), plain(r["frames"], 4), plain(r["tokens_per_frame"], 4),
-                   tera(r["encoder_flops"]), tera(r["lm_flops"]), tera(r["inference_flops"]),
-                   percent(r["encoder_share"]), tera(r["lm_only_flops"]), percent(r["lm_only_bias"])) for r in rows)
+                   amount(r["encoder_flops"], of), amount(r["lm_flops"], of), amount(r["inference_flops"], of),
+                   percent(r["encoder_share"]), amount(r["lm_only_flops"], of), percent(r["lm_only_bias"]))
+                  for r in rows)
     notes = (f"prefill FLOPs per video, 2 per multiply-add; vision encoder of {params(encoder_params)} parameters, "
              f"{plain(encoder_tokens, 4)} tokens a frame; attention, decoding and the projector are not counted",)
     return Table(title="Inference cost", columns=columns, rows=cells, notes=notes)

@@ -6,7 +6,7 @@ An estimate is printed to two significant digits of the half-width of its interv
 import math
 from typing import TypeGuard
 
-from vidscale.cost.units import DOLLARS, FLOPS, unit
+from vidscale.cost.units import DOLLARS, FLOPS, Unit, unit
 
 #: What stands where there is no number.
 NONE = "–"
@@ -51,20 +51,26 @@ def tera(flops: float | None) -> str:
     return plain(flops / 1e12, 4) if _known(flops) else NONE
 
 
-def amount(value: float | None, name: str = FLOPS) -> str:
-    """An amount of cost in the unit that tables show for the unit `name`, without it.
+def amount(value: float | None, of: str | Unit = FLOPS) -> str:
+    """An amount of cost in the unit that tables show, without it.
+
+    Args:
+        value: in the cost model's unit.
+        of: that unit by name, or the unit to show it in (`vidscale.cost.units.unit`).
 
     Example:
         >>> amount(0.25, "s")
         '250'
     """
-    return plain(value / unit(name).scale, 4) if _known(value) else NONE
+    shown = unit(of) if isinstance(of, str) else of
+    return plain(value / shown.scale, 4) if _known(value) else NONE
 
 
 def with_unit(value: float | None, name: str = FLOPS) -> str:
-    """An amount of cost with its unit: "15 TFLOPs", "250 ms", "$20 per million videos"."""
-    figure = amount(value, name)
-    return f"${figure} per million videos" if name == DOLLARS else f"{figure} {unit(name).shown}"
+    """An amount of cost with its unit: "15 TFLOPs", "0.5 GFLOPs", "250 ms", "$20 per million videos"."""
+    shown = unit(name, value)
+    figure = amount(value, shown)
+    return f"${figure} per million videos" if name == DOLLARS else f"{figure} {shown.shown}"
 
 
 def chance(probability: float | None) -> str:

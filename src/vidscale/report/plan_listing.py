@@ -4,7 +4,8 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from vidscale.report.numbers import NONE, examples, plain
+from vidscale.cost.units import FLOPS, unit
+from vidscale.report.numbers import NONE, amount, examples, plain
 from vidscale.report.tables import FACTOR_COLUMNS, Column, Table, factor_cells
 
 if TYPE_CHECKING:
@@ -74,18 +75,20 @@ MOST_GROUPS = 40
 def plan_table(plan: "SweepPlan") -> Table:
     """The plan by sweep and data size: how many runs, and what they cost."""
     training, inference = plan.cost.training_flops(plan.runs), plan.cost.inference_flops(plan.runs)
+    of = unit(FLOPS, float(inference.max()))
     groups: dict[tuple[str, float], list[int]] = {}
     for number, run in enumerate(plan.runs):
         groups.setdefault((run.sweep, run.data_size), []).append(number)
     rows = []
     for (sweep, size), which in groups.items():
         costs = [float(inference[k]) for k in which]
-        rows.append((sweep, examples(size), str(len(which)), f"{plain(min(costs) / 1e12)} – {plain(max(costs) / 1e12)}",
+        rows.append((sweep, examples(size), str(len(which)),
+                     f"{plain(min(costs) / of.scale)} – {plain(max(costs) / of.scale)}",
                      _flops(sum(float(training[k]) for k in which))))
-    rows.append(("all", "", str(len(plan)), f"{plain(float(inference.min()) / 1e12)} – "
-                 f"{plain(float(inference.max()) / 1e12)}", _flops(float(training.sum()))))
+    rows.append(("all", "", str(len(plan)), f"{plain(float(inference.min()) / of.scale)} – "
+                 f"{plain(float(inference.max()) / of.scale)}", _flops(float(training.sum()))))
     columns = (Column(name="sweep", words=True), Column(name="data size"), Column(name="runs"),
-               Column(name="cost of an inference", unit="TFLOPs"), Column(name="training", unit="FLOPs"))
+               Column(name="cost of an inference", unit=of.shown), Column(name="training", unit="FLOPs"))
     frozen = f"; {' and '.join(plan.cost.frozen)} frozen" if plan.cost.frozen else ""
     notes = ("training: 3 forward passes per example and trained part, 1 per frozen part" + frozen
              + "; text tokens and evaluation are not counted",)
@@ -94,11 +97,13 @@ def plan_table(plan: "SweepPlan") -> Table:
 
 def runs_table(plan: "SweepPlan") -> Table:
     """Every run with its costs."""
+    inference_flops = plan.cost.inference_flops(plan.runs)
+    of = unit(FLOPS, float(inference_flops.max()))
     columns = (Column(name="run", words=True), *FACTOR_COLUMNS, Column(name="data size"), Column(name="seed"),
-               Column(name="inference", unit="TFLOPs"), Column(name="training", unit="FLOPs"))
-    costs = zip(plan.cost.inference_flops(plan.runs), plan.cost.training_flops(plan.runs))
+               Column(name="inference", unit=of.shown), Column(name="training", unit="FLOPs"))
+    costs = zip(inference_flops, plan.cost.training_flops(plan.runs))
     rows = tuple((run.run_id, *factor_cells(run.factors), examples(run.data_size), str(run.seed),
-                  plain(float(inference) / 1e12, 4), _flops(float(training)))
+                  amount(float(inference), of), _flops(float(training)))
                  for run, (inference, training) in zip(plan.runs, costs))
     return Table(title=f"Runs of plan {plan.name}", columns=columns, rows=rows)
 
@@ -185,9 +190,10 @@ def _exponent_table(found: "PlanInformation", level: str) -> Table:
 
 
 def _choice_table(found: "PlanInformation", level: str) -> Table:
-    rows = tuple((plain(each.budget / 1e12), _percent(each.same), _span(each.same), _percent(each.regret),
+    of = unit(FLOPS, max((each.budget for each in found.frontier), default=None))
+    rows = tuple((plain(each.budget / of.scale), _percent(each.same), _span(each.same), _percent(each.regret),
                   _span(each.regret), _percent(each.error)) for each in found.frontier)
-    columns = (Column(name="budget", unit="TFLOPs"), Column(name="same choice", unit="%"), Column(name="over laws"),
+    columns = (Column(name="budget", unit=of.shown), Column(name="same choice", unit="%"), Column(name="over laws"),
                Column(name="error lost", unit="%"), Column(name="over laws"), Column(name=f"± {level} of its error",
                                                                                      unit="%"))
     notes = ("same choice: how often the truly best configuration is chosen; error lost: relative excess of the chosen "

@@ -99,14 +99,23 @@ def ordered_colours(count: int) -> list[Any]:
     return [mpl.colormaps["viridis"](v) for v in (np.linspace(0.05, 0.82, count) if count > 1 else [0.25])]
 
 
+def axis_label(factor: str, levels: Floats) -> tuple[str, float]:
+    """What an axis of these levels is labelled, and what its values are divided by: small models count in millions."""
+    if factor == LM_PARAMS and levels.size and levels.max() < 1e8:
+        return "language model (M parameters)", 1e6
+    if factor == DATA_SIZE and levels.size and levels.min() >= 3e5:
+        return "finetuning examples (millions)", 1e6
+    return AXES[factor]
+
+
 def factor_axis(axis: Any, factor: str, values: Floats, most: int = 6) -> None:
     """A log axis of one factor with its levels as ticks; call with `axes.xaxis` or `axes.yaxis`.
 
     The data of the axis are in canonical units; only tick labels are scaled.
     """
-    label, unit = AXES[factor]
-    _log(axis)
     levels = np.unique(values)
+    label, unit = axis_label(factor, levels)
+    _log(axis)
     ticks = spread_levels(levels, most)
     axis.set_major_locator(FixedLocator(ticks.tolist()))
     axis.set_major_formatter(FixedFormatter([plain(v / unit, 3) for v in ticks]))
@@ -128,7 +137,7 @@ def spread_levels(levels: Floats, most: int) -> Floats:
 
 def budget_axis(axis: Any, low: float, high: float, name: str = FLOPS, label: bool = True) -> None:
     """A log axis of costs in the unit `name`, labelled in the unit that tables show."""
-    shown = unit(name)
+    shown = unit(name, high)
     _log(axis)
     decades = np.log10(high / low)
     if decades < 0.6:

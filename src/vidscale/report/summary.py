@@ -29,6 +29,7 @@ from vidscale.report.tables import (
     frontier_table,
     parameter_table,
     policy_table,
+    shown_unit,
     study_label,
     to_markdown,
 )
@@ -134,16 +135,15 @@ def _answer(study: "Study", figures: Sequence[str]) -> str:
                            data_sizes=None if size is None else [size])
     said = [f"## Answer\n\nFor {_lead(study)}{where}, the configuration of least predicted error at each budget:\n"]
     said += [to_markdown(table, title=False)]
-    cost_unit = study.frontier.unit
-    shown = unit(cost_unit).shown
+    shown = shown_unit(study.frontier)
     unspent = [p for p in points if p.cost < 0.8 * p.budget]
     if unspent:
-        said.append("- less than 80 % is spent at " + ", ".join(amount(p.budget, cost_unit) for p in unspent)
-                    + f" {shown}: no dearer configuration that these budgets afford is predicted to do better")
+        said.append("- less than 80 % is spent at " + ", ".join(amount(p.budget, shown) for p in unspent)
+                    + f" {shown.shown}: no dearer configuration that these budgets afford is predicted to do better")
     sure = [p for p in points if p.probability_best < 0.5]
     if sure:
-        said.append("- the choice is unsure at " + ", ".join(amount(p.budget, cost_unit) for p in sure)
-                    + f" {shown}: it is the best one in fewer than half of the draws; see its near-ties in "
+        said.append("- the choice is unsure at " + ", ".join(amount(p.budget, shown) for p in sure)
+                    + f" {shown.shown}: it is the best one in fewer than half of the draws; see its near-ties in "
                     "frontier.csv")
     said += [_image("frontier-paths", figures), _image("frontier-error", figures)]
     return "\n".join(said)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from vidscale.cost.constraints import base_cost, limit_sentence
 from vidscale.cost.deployment import not_convex
-from vidscale.cost.units import FLOPS, unit
+from vidscale.cost.units import FLOPS, Unit, unit
 from vidscale.report.numbers import NONE, amount, chance, examples, interval, params, percent, plain, still, with_unit
 from vidscale.space import FACTORS, ScalingFactors
 
@@ -176,6 +176,11 @@ def fits_table(fits: "Sequence[Fit]", *, title: str) -> Table:
 # --- frontier ---------------------------------------------------------------------------------------------
 
 
+def shown_unit(report: "FrontierReport") -> Unit:
+    """The unit that every cost of a frontier is shown in."""
+    return unit(report.unit, max((p.budget for p in report.points), default=None))
+
+
 def frontier_table(
     report: "FrontierReport", *, title: str, target: str, data_sizes: Sequence[float] | None = None
 ) -> Table:
@@ -183,9 +188,9 @@ def frontier_table(
     points = [p for p in report.points if p.target == target and (data_sizes is None or p.data_size in data_sizes)]
     sized = any(p.data_size is not None for p in points)
     level = f"{100 * report.level:.4g} %"
-    shown = unit(report.unit).shown
-    columns = [*([Column(name="data size")] if sized else []), Column(name="budget", unit=shown), *FACTOR_COLUMNS,
-               Column(name="cost", unit=shown), Column(name="encoder", unit="% of cost"),
+    shown = shown_unit(report)
+    columns = [*([Column(name="data size")] if sized else []), Column(name="budget", unit=shown.shown), *FACTOR_COLUMNS,
+               Column(name="cost", unit=shown.shown), Column(name="encoder", unit="% of cost"),
                Column(name="error", unit="%"), Column(name=f"{level} true mean", unit="%"),
                Column(name=f"{level} new measurement", unit="%"), Column(name="P(best)", unit="%"),
                Column(name="near-ties"), Column(name="remark", words=True)]
@@ -193,8 +198,8 @@ def frontier_table(
     for p in points:
         error, mean = interval(p.error, p.mean_low, p.mean_high, 100)
         _, new = interval(p.error, p.new_low, p.new_high, 100)
-        rows.append((*([examples(p.data_size)] if sized else []), amount(p.budget, report.unit),
-                     *factor_cells(p.configuration), amount(p.cost, report.unit), percent(p.encoder_share), error, mean,
+        rows.append((*([examples(p.data_size)] if sized else []), amount(p.budget, shown),
+                     *factor_cells(p.configuration), amount(p.cost, shown), percent(p.encoder_share), error, mean,
                      new, chance(p.probability_best), str(p.tie_count),
                      "outside what was measured" if p.outside else ""))
     kept, cells = _spoken(columns, rows)
@@ -248,8 +253,8 @@ def continuous_table(report: "FrontierReport", *, title: str, target: str) -> Ta
     """The continuous optimum of the point fit and the marginal value of compute, at every data size and budget."""
     points = [p for p in report.points if p.target == target and p.continuous is not None]
     sized = any(p.data_size is not None for p in points)
-    shown = unit(report.unit).shown
-    columns = [*([Column(name="data size")] if sized else []), Column(name="budget", unit=shown), *FACTOR_COLUMNS,
+    shown = shown_unit(report)
+    columns = [*([Column(name="data size")] if sized else []), Column(name="budget", unit=shown.shown), *FACTOR_COLUMNS,
                Column(name="error", unit="%"), Column(name="value of compute"), Column(name="of it encoder"),
                Column(name="of it LM"), Column(name="status", words=True)]
     rows = []
@@ -259,7 +264,7 @@ def continuous_table(report: "FrontierReport", *, title: str, target: str) -> Ta
         n, t, v = c.configuration
         bounds = [b for b in c.at_bound if report.lattice.levels[b.split(" ")[0]].size > 1]
         state = c.status.partition(":")[0] if abs(c.gap) <= 1e-6 else c.status
-        rows.append((*([examples(p.data_size)] if sized else []), amount(p.budget, report.unit), params(n), plain(t),
+        rows.append((*([examples(p.data_size)] if sized else []), amount(p.budget, shown), params(n), plain(t),
                      plain(v), percent(c.error, 4), plain(c.multiplier), plain(c.encoder), plain(c.lm),
                      "; ".join([state, *(["budget slack"] if c.slack else []), *bounds])))
     gap = max((abs(p.continuous.gap) for p in points if p.continuous is not None), default=0.0)
@@ -299,13 +304,14 @@ def current_table(
 ) -> Table:
     """The configuration in use against the frontier."""
     chosen = [r for r in reports if target is None or r.target == target]
+    shown = unit(cost_unit, max((r.cost for r in chosen), default=None))
     columns = (Column(name="task", words=True), Column(name="data size"), Column(name="error now", unit="%"),
                Column(name="best at the same cost", words=True), Column(name="its error", unit="%"),
                Column(name="accuracy gain", unit="%"), Column(name="error reduction", unit="%"),
-               Column(name="cheapest as good", words=True), Column(name="its cost", unit=unit(cost_unit).shown))
+               Column(name="cheapest as good", words=True), Column(name="its cost", unit=shown.shown))
     rows = tuple((r.target, examples(r.data_size), percent(r.error, 4), factor_text(r.same_budget),
                   percent(r.same_budget_error, 4), percent(r.accuracy_gain), percent(r.error_reduction),
-                  factor_text(r.cheaper) if r.cheaper else "none is cheaper", amount(r.cheaper_cost, cost_unit))
+                  factor_text(r.cheaper) if r.cheaper else "none is cheaper", amount(r.cheaper_cost, shown))
                  for r in chosen)
     first = chosen[0]
     notes = (f"now: {factor_text(first.configuration)}, {with_unit(first.cost, cost_unit)}",
@@ -347,17 +353,18 @@ def prediction_table(
     """Predicted errors with both intervals and costs, from `prediction_dict` rows; `cost` is the cost's name."""
     level = f"{100 * rows[0]['level']:.4g} %"
     sized = any("data_size" in row for row in rows)
+    shown = unit(cost_unit, max(row["cost"] for row in rows))
     columns = (Column(name="task", words=True), *FACTOR_COLUMNS, *([Column(name="data size")] if sized else []),
                Column(name="error", unit="%"), Column(name=f"{level} true mean", unit="%"),
                Column(name=f"{level} new measurement", unit="%"), Column(name="questions"),
-               Column(name="cost", unit=unit(cost_unit).shown))
+               Column(name="cost", unit=shown.shown))
     cells = []
     for row in rows:
         error, mean = interval(row["error"], row["mean_low"], row["mean_high"], 100)
         _, new = interval(row["error"], row["new_low"], row["new_high"], 100)
         cells.append((row["target"], params(row.get("lm_params")), plain(row.get("frames"), 4),
                       plain(row.get("tokens_per_frame"), 4), *([examples(row.get("data_size"))] if sized else []),
-                      error, mean, new, plain(row["n_eval"], 4), amount(row["cost"], cost_unit)))
+                      error, mean, new, plain(row["n_eval"], 4), amount(row["cost"], shown)))
     notes = (f"{predictor} predictor; {cost} cost",
              *dict.fromkeys(s for row in rows for s in row["outside"]),
              *dict.fromkeys(f"{factor_text(ScalingFactors.of([row[f] for f in FACTORS]))} breaks {s}"
