@@ -108,6 +108,8 @@ def slowly_painted(clips: s.Scene, clip: int, frame: int) -> np.ndarray:
             for spot, (start, length, code) in zip(one["spots"], events):
                 if start <= frame < start + length and spot == y // 16 * 4 + x // 16:
                     image[y, x] = covers[code, y % 16, x % 16]
+            if y == 0:
+                image[y, x] = r.WHITE if x <= frame else r.BLACK
     return np.array(r.PALETTE)[image]
 
 
@@ -132,10 +134,10 @@ def test_labels_agree_with_the_pixels():
     labels, image = r.patch_labels(clips, frames), r.paint(clips, frames)
     blocks = image.unflatten(3, (8, 8)).unflatten(2, (8, 8)).transpose(3, 4).flatten(2, 3)
     plain = (labels["cover"] == 0) & (labels["shape"] == 0)
-    corner = blocks[..., 0, 0].long()
+    corner = blocks[..., 7, 0].long()  # the top row of pixels may be the clock's
     assert torch.equal(corner[plain], labels["tile"][plain]), "corners of patches without movers show the tile"
     blink = labels["cover"] == 1
-    assert (blocks[blink] == r.WHITE).all()
+    assert (blocks[..., 1:, :][blink] == r.WHITE).all()
     filled = labels["shape"] > 0
     vivid = (blocks == (r.VIVID + labels["colour"] - 1)[..., None, None]).sum(dim=(-1, -2))
     assert (vivid[filled] > 0).all()

@@ -78,14 +78,14 @@ class Repeats:
 class Study:
     """The study's recipe.
 
-    A data size n counts unique (clip, question) examples, each seen once; 12 of them share a clip.
+    A data size n counts unique (clip, question) examples, each seen once; 24 of them share a clip.
 
     Attributes:
         name: goes into every row.
         tower: shape of the vision tower.
         ladder: language models, smallest first.
         frames, tokens: levels of x_T and x_V.
-        tower_training, base_training, finetuning: the three stages.
+        tower_training, alignment, base_training, finetuning: the stages; alignment counts frames, as the tower's does.
         base_mix: (frames, tokens) that base pretraining cycles through, so that a base serves every configuration.
         eval_clips: clips that every run is evaluated on.
         data_seed: of all clips; a run's seed chooses its own finetuning clips from it.
@@ -99,6 +99,7 @@ class Study:
     frames: tuple[int, ...]
     tokens: tuple[int, ...]
     tower_training: Training
+    alignment: Training
     base_training: Training
     finetuning: Training
     base_mix: tuple[tuple[int, int], ...]

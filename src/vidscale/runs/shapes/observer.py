@@ -23,7 +23,9 @@ from vidscale.runs.shapes.scene import (
     DIRECTIONS,
     FLASHES,
     FRAMES,
+    MOVERS,
     SIDE,
+    SIGNS,
     SPEED_CLASSES,
     SUBPIXELS,
     TILES,
@@ -39,7 +41,7 @@ _UNSEEN, _IMPOSSIBLE = -1, -2
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Answers:
-    """What the ideal observer answers; shape (clips, 12).
+    """What the ideal observer answers; shape (clips, 24).
 
     Attributes:
         words: token of its answer.
@@ -67,22 +69,23 @@ def best_answers(scene: Scene, questions: Questions, frames: int) -> Answers:
     first = {task.name: task.first_option for task in TASKS}
     numbers = tuple(sampled.tolist())
     for clip in range(len(scene)):
-        beliefs: dict[int, Floats] = {}
-        beliefs[SLOTS.index("count")] = _count(seen[clip, :, FLASHES + 1:], int(own["blink_length"][clip]), numbers)
-        slot = SLOTS.index("order")
-        beliefs[slot] = _order(seen[clip, :, :FLASHES], own["flash_colour"][clip], int(own["flash_length"][clip]),
-                               numbers, int(subjects[clip, slot]))
-        slot = SLOTS.index("where")
-        beliefs[slot] = _where(seen[clip], own["spots"][clip], int(subjects[clip, slot]))
-        slot = SLOTS.index("needle")
-        beliefs[slot] = _one_of(4, int(words[clip, slot]) - first["needle"], bool(seen[clip, :, FLASHES].any()))
-        motion = [_motion(at[clip, :, mover], numbers) for mover in (0, 1)]
-        slot = SLOTS.index("direction")
-        beliefs[slot], beliefs[slot + 1] = motion[0].sum(axis=1), motion[1].sum(axis=1)
-        slot = SLOTS.index("speed")
-        beliefs[slot] = motion[int(subjects[clip, slot])].sum(axis=0)
-        for slot, belief in beliefs.items():
-            words[clip, slot] = first[SLOTS[slot]] + int(belief.argmax())
+        motion = [_motion(at[clip, :, mover], numbers) for mover in range(MOVERS)]
+        for slot, task in enumerate(SLOTS):
+            subject = int(subjects[clip, slot])
+            if task == "count":
+                belief = _count(seen[clip, :, FLASHES + 1:], int(own["blink_length"][clip]), numbers)
+            elif task == "order":
+                belief = _order(seen[clip, :, :FLASHES], own["flash_colour"][clip], int(own["flash_length"][clip]),
+                                numbers, subject)
+            elif task == "where":
+                belief = _where(seen[clip], own["spots"][clip], subject)
+            elif task == "needle":
+                belief = _one_of(SIGNS, int(words[clip, slot]) - first[task], bool(seen[clip, :, FLASHES].any()))
+            elif task in ("direction", "speed"):
+                belief = motion[subject].sum(axis=1 if task == "direction" else 0)
+            else:
+                continue  # what stands still is seen in frame 0
+            words[clip, slot] = first[task] + int(belief.argmax())
             probability[clip, slot] = belief.max()
     return Answers(words=words, probability=probability)
 

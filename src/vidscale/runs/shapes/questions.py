@@ -1,11 +1,12 @@
-"""Questions about a clip, in a language of whole words: 12 per clip, each of 4 words, each answered by one word.
+"""Questions about a clip, in a language of whole words: 24 per clip, each of 4 words, each answered by one word.
 
 A question is `template argument argument ?`, with `.` where a template needs fewer arguments; the answer is predicted
 after `?` (`<end>` follows an answer in files only). Evaluation is multiple choice: the likeliest of the task's options,
 all of which are equally likely to be right. Two mixes exist, and no template is in both:
 
     EVALUATED   the nine tasks that runs are finetuned on and evaluated on
-    GENERIC     what base language models are pretrained on: the same clips, other questions
+    GENERIC     what base language models are pretrained on: other clips, and other questions, which describe a clip
+                fact by fact as a caption would (what stands where, what happens when)
 """
 
 from dataclasses import dataclass
@@ -21,21 +22,28 @@ from vidscale.runs.shapes.scene import (
     GLYPHS,
     MOVERS,
     SIDE,
+    TILE,
     TILE_COLOURS,
     TILES,
     Scene,
     centres,
 )
 
-QUESTIONS, QUESTION_WORDS = 12, 4
+QUESTIONS, QUESTION_WORDS = 24, 4
 
-COLOURS = ("red", "green", "blue", "yellow", "cyan", "magenta", "orange", "grey")
+#: Movers are vivid, tiles dim and flashes vivid again; each kind has words of its own, so that a word names one thing.
+COLOURS = ("red", "green", "blue", "yellow", "cyan", "magenta", "orange", "silver")
+DIM_COLOURS = ("maroon", "forest", "navy", "olive", "teal", "purple", "brown", "grey")
+FLASH_COLOURS = tuple(f"{colour}-flash" for colour in COLOURS[:FLASHES])
 _GROUPS: dict[str, tuple[str, ...]] = {
     "marks": (".", "?", "<end>"),
     "numbers": tuple(str(i) for i in range(9)),
     "colours": COLOURS,
+    "dim-colours": DIM_COLOURS,
+    "flashes": FLASH_COLOURS,
     "glyphs": ("plus", "ring", "slash", "bars"),
     "shapes": ("disc", "square", "triangle", "cross"),
+    "events": ("blink",),
     "signs": ("fence", "stripes", "diamond", "saltire"),
     "directions": ("east", "north-east", "north", "north-west", "west", "south-west", "south", "south-east"),
     "speeds": ("crawling", "slow", "brisk", "fast"),
@@ -46,11 +54,12 @@ _GROUPS: dict[str, tuple[str, ...]] = {
     "tiles": tuple(f"tile-{i + 1}" for i in range(TILES * TILES)),
     "sides": ("left", "right", "neither"),
     "parts": ("early", "midway", "late"),
+    "eighths": tuple(f"eighth-{i + 1}" for i in range(8)),
     "verdicts": ("no", "yes"),
     "evaluated": ("count-blinks", "nth-flash", "where-flash", "which-sign", "direction-of", "speed-of", "start-of",
                   "colour-of-tile", "glyph-at"),
-    "generic": ("colour-of-shape", "row-count", "column-count", "tile-is", "tiles-with", "when-flash", "flash-side",
-                "end-side", "is-faster", "drift", "many-blinks", "sign-side"),
+    "generic": ("cell-tile", "tile-glyph", "mover-at", "colour-of-shape", "when-flash", "flash-side", "flash-before",
+                "blinks-in", "sign-when", "sign-side", "drift", "is-faster"),
 }
 
 #: Every word; its place is its token.
@@ -58,6 +67,11 @@ WORDS: tuple[str, ...] = tuple(word for group in _GROUPS.values() for word in gr
 _FIRST = {name: WORDS.index(group[0]) for name, group in _GROUPS.items()}
 TOKEN = {word: token for token, word in enumerate(WORDS)}
 NOTHING, ASK, END = TOKEN["."], TOKEN["?"], TOKEN["<end>"]
+
+
+def words_of(group: str) -> tuple[str, ...]:
+    """The words of a group, such as "colours"."""
+    return _GROUPS[group]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,22 +105,24 @@ class Task:
 
 TASKS: tuple[Task, ...] = (
     Task(name="count", template="count-blinks", options="numbers", choices=8, needs="frames: brief events, 0 to 7"),
-    Task(name="order", template="nth-flash", options="colours", choices=4, needs="frames: which of 4 events came nth"),
+    Task(name="order", template="nth-flash", options="flashes", choices=4, needs="frames: which of 4 events came nth"),
     Task(name="where", template="where-flash", options="tiles", choices=16, needs="frames, and some tokens per frame"),
     Task(name="needle", template="which-sign", options="signs", choices=4, needs="the one frame that holds the fact"),
     Task(name="direction", template="direction-of", options="directions", choices=8, needs="two frames or more"),
     Task(name="speed", template="speed-of", options="speeds", choices=4, needs="two frames or more, and precision"),
     Task(name="position", template="start-of", options="quadrants", choices=4, needs="little of either"),
-    Task(name="tile", template="colour-of-tile", options="colours", choices=8, needs="tokens: 16 facts a frame"),
+    Task(name="tile", template="colour-of-tile", options="dim-colours", choices=8, needs="tokens: 16 facts a frame"),
     Task(name="glyph", template="glyph-at", options="glyphs", choices=4, needs="tokens: 64 facts a frame"),
 )
 
-#: Task of each of the 12 evaluated questions of a clip.
-SLOTS: tuple[str, ...] = ("count", "order", "where", "needle", "direction", "direction", "speed", "position", "tile",
-                          "tile", "glyph", "glyph")
+#: Task of each of the 24 evaluated questions of a clip; those of a task follow each other.
+SLOTS: tuple[str, ...] = tuple(name for name, count in (
+    ("count", 1), ("order", FLASHES), ("where", FLASHES), ("needle", 1), ("direction", MOVERS), ("speed", MOVERS),
+    ("position", MOVERS), ("tile", 4), ("glyph", 4)) for _ in range(count))
 
-#: Template of each of the 12 generic questions of a clip.
-GENERIC: tuple[str, ...] = _GROUPS["generic"]
+#: Template of each of the 24 generic questions of a clip.
+GENERIC: tuple[str, ...] = tuple(name for name, count in zip(
+    _GROUPS["generic"], (3, 3, 4, 1, 2, 1, 2, 3, 1, 1, 2, 1), strict=True) for _ in range(count))
 
 # Where the random numbers of questions start, after those of scenes.
 _EVALUATED_SLOT, _GENERIC_SLOT = 1000, 1100
@@ -114,12 +130,12 @@ _EVALUATED_SLOT, _GENERIC_SLOT = 1000, 1100
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Questions:
-    """Twelve questions on each clip of a batch; int64.
+    """24 questions on each clip of a batch; int64.
 
     Attributes:
-        words: tokens, shape (clips, 12, 4).
-        answers: token of each answer, shape (clips, 12).
-        subjects: what each is about (which flash, mover, tile or cell; 0 where there is no choice), shape (clips, 12).
+        words: tokens, shape (clips, 24, 4).
+        answers: token of each answer, shape (clips, 24).
+        subjects: what each is about (which flash, mover, tile or cell; 0 where there is no choice), shape (clips, 24).
     """
 
     words: Tensor
@@ -142,6 +158,14 @@ class _Sheet:
         self._answers.append(answer)
         self._subjects.append(self._blank if subject is None else subject)
 
+    def constant(self, value: int) -> Tensor:
+        """The same number for every clip."""
+        return self._blank + value
+
+    def word(self, group: str, offset: int) -> Tensor:
+        """The same word for every clip."""
+        return self._blank + _FIRST[group] + offset
+
     def questions(self) -> Questions:
         return Questions(words=torch.stack(self._words, dim=1), answers=torch.stack(self._answers, dim=1),
                          subjects=torch.stack(self._subjects, dim=1))
@@ -159,35 +183,36 @@ def _pick(values: Tensor, which: Tensor) -> Tensor:
 def evaluated_questions(scene: Scene, draws: Draws) -> Questions:
     """The questions that runs are finetuned and evaluated on, in the order of SLOTS."""
     sheet = _Sheet(len(scene), draws.states.device)
-    one = draws.one_below
     sheet.ask("count-blinks", [], _word("numbers", scene.blink_count))
-    nth = one(FLASHES, _EVALUATED_SLOT)
-    sheet.ask("nth-flash", [_word("ordinals", nth)], _word("colours", _pick(scene.flash_colour, nth)), nth)
-    which = one(FLASHES, _EVALUATED_SLOT + 1)
-    sheet.ask("where-flash", [_word("colours", _pick(scene.flash_colour, which))],
-              _word("tiles", _pick(scene.spots, which)), which)
+    for nth in range(FLASHES):
+        sheet.ask("nth-flash", [sheet.word("ordinals", nth)], _word("flashes", scene.flash_colour[:, nth]),
+                  sheet.constant(nth))
+    # Colours in their own order, so that the order of the questions says nothing about that of the flashes.
+    when = scene.flash_colour.argsort(dim=1)
+    for colour in range(FLASHES):
+        sheet.ask("where-flash", [sheet.word("flashes", colour)], _word("tiles", _pick(scene.spots, when[:, colour])),
+                  when[:, colour])
     sheet.ask("which-sign", [], _word("signs", scene.sign))
-    for mover in range(MOVERS):
-        sheet.ask("direction-of", [_word("shapes", scene.shape[:, mover])],
-                  _word("directions", scene.direction[:, mover]), torch.full_like(nth, mover))
-    mover = one(MOVERS, _EVALUATED_SLOT + 2)
-    sheet.ask("speed-of", [_word("shapes", _pick(scene.shape, mover))],
-              _word("speeds", _pick(scene.speed_class, mover)), mover)
-    mover = one(MOVERS, _EVALUATED_SLOT + 3)
-    sheet.ask("start-of", [_word("shapes", _pick(scene.shape, mover))],
-              _word("quadrants", _pick(_quadrant(scene.start), mover)), mover)
-    for tile in _two_of(TILES * TILES, draws, _EVALUATED_SLOT + 4):
-        sheet.ask("colour-of-tile", [_word("tiles", tile)], _word("colours", _pick(scene.tiles, tile)), tile)
-    for cell in _two_of(CELLS * CELLS, draws, _EVALUATED_SLOT + 6):
+    about = (("direction-of", "directions", scene.direction), ("speed-of", "speeds", scene.speed_class),
+             ("start-of", "quadrants", _quadrant(scene.start)))
+    for template, group, truth in about:
+        for mover in range(MOVERS):
+            sheet.ask(template, [_word("shapes", scene.shape[:, mover])], _word(group, truth[:, mover]),
+                      sheet.constant(mover))
+    for tile in _some_of(TILES * TILES, SLOTS.count("tile"), draws, _EVALUATED_SLOT):
+        sheet.ask("colour-of-tile", [_word("tiles", tile)], _word("dim-colours", _pick(scene.tiles, tile)), tile)
+    for cell in _some_of(CELLS * CELLS, SLOTS.count("glyph"), draws, _EVALUATED_SLOT + 20):
         sheet.ask("glyph-at", [_word("rows", cell // CELLS), _word("columns", cell % CELLS)],
                   _word("glyphs", _pick(scene.glyphs, cell)), cell)
     return sheet.questions()
 
 
-def _two_of(items: int, draws: Draws, slot: int) -> tuple[Tensor, Tensor]:
-    """Two different numbers below `items`."""
-    first = draws.one_below(items, slot)
-    return first, (first + 1 + draws.one_below(items - 1, slot + 1)) % items
+def _some_of(items: int, count: int, draws: Draws, slot: int) -> list[Tensor]:
+    """Different numbers below `items`: one in each of `count` equal ranges, by a random shift of all of them."""
+    each = items // count
+    shift = draws.one_below(items, slot + count)
+    own = draws.below(each, slot, count)
+    return [(i * each + own[:, i] + shift) % items for i in range(count)]
 
 
 def _quadrant(at: Tensor) -> Tensor:
@@ -198,49 +223,64 @@ def _quadrant(at: Tensor) -> Tensor:
 def generic_questions(scene: Scene, draws: Draws) -> Questions:
     """The questions that base language models are pretrained on, in the order of GENERIC."""
     sheet = _Sheet(len(scene), draws.states.device)
-    movers = draws.below(MOVERS, _GENERIC_SLOT, 4)
-    flashes = draws.below(FLASHES, _GENERIC_SLOT + 10, 2)
-    shapes = [_word("shapes", _pick(scene.shape, movers[:, i])) for i in range(4)]
-    sheet.ask("colour-of-shape", [shapes[0]], _word("colours", _pick(scene.colour, movers[:, 0])))
-    _ask_cells(sheet, scene, draws)
-    _ask_tiles(sheet, scene, draws)
-    start = _pick(scene.flash_start, flashes[:, 0])
-    sheet.ask("when-flash", [_word("colours", _pick(scene.flash_colour, flashes[:, 0]))],
-              _word("parts", start * 3 // FRAMES))
-    sheet.ask("flash-side", [_word("colours", _pick(scene.flash_colour, flashes[:, 1]))],
-              _word("sides", (_pick(scene.spots, flashes[:, 1]) % TILES >= TILES // 2).long()))
-    end = centres(scene, torch.full_like(start[:1], FRAMES - 1))[:, 0]
-    sheet.ask("end-side", [shapes[1]], _word("sides", _pick((end[..., 0] >= SIDE // 2).long(), movers[:, 1])))
-    speed = _pick(scene.speed, movers[:, 2]), _pick(scene.speed, 1 - movers[:, 2])
-    sheet.ask("is-faster", [shapes[2], _word("shapes", _pick(scene.shape, 1 - movers[:, 2]))],
-              _word("verdicts", (speed[0] > speed[1]).long()))
-    away = (4 - _pick(scene.direction, movers[:, 3])).abs() - 2  # above 0 towards the east, 0 for neither
+    _describe_board(sheet, scene, draws)
+    _describe_movers(sheet, scene, draws)
+    _describe_events(sheet, scene, draws)
+    away = (4 - scene.direction).abs() - 2  # above 0 towards the east, 0 for neither
     side = torch.where(away > 0, 1, torch.where(away < 0, 0, 2))
-    sheet.ask("drift", [shapes[3]], _word("sides", side))
-    sheet.ask("many-blinks", [], _word("verdicts", (scene.blink_count >= 4).long()))
-    sheet.ask("sign-side", [], _word("sides", (scene.spots[:, FLASHES] % TILES >= TILES // 2).long()))
+    for mover in range(MOVERS):
+        sheet.ask("drift", [_word("shapes", scene.shape[:, mover])], _word("sides", side[:, mover]))
+    one = draws.one_below(MOVERS, _GENERIC_SLOT)
+    first, second = (_pick(scene.shape, mover) for mover in (one, 1 - one))
+    faster = _pick(scene.speed, one) > _pick(scene.speed, 1 - one)
+    sheet.ask("is-faster", [_word("shapes", first), _word("shapes", second)], _word("verdicts", faster.long()))
     return sheet.questions()
 
 
-def _ask_cells(sheet: _Sheet, scene: Scene, draws: Draws) -> None:
-    """How many cells of a row, then of a column, hold a glyph."""
-    grid, glyphs = scene.glyphs.unflatten(1, (CELLS, CELLS)), draws.below(GLYPHS, _GENERIC_SLOT + 20, 2)
-    lines = draws.below(CELLS, _GENERIC_SLOT + 22, 2)
-    for i, (template, group) in enumerate((("row-count", "rows"), ("column-count", "columns"))):
-        counts = (grid == glyphs[:, i, None, None]).sum(dim=2 - i)
-        sheet.ask(template, [_word(group, lines[:, i]), _word("glyphs", glyphs[:, i])],
-                  _word("numbers", _pick(counts, lines[:, i])))
+def _describe_board(sheet: "_Sheet", scene: Scene, draws: Draws) -> None:
+    """Colours of the tiles under some cells, and glyphs by tile and corner."""
+    for cell in _some_of(CELLS * CELLS, 3, draws, _GENERIC_SLOT + 10):
+        row, column = cell // CELLS, cell % CELLS
+        tile = row // 2 * TILES + column // 2
+        sheet.ask("cell-tile", [_word("rows", row), _word("columns", column)],
+                  _word("dim-colours", _pick(scene.tiles, tile)))
+    for cell in _some_of(CELLS * CELLS, 3, draws, _GENERIC_SLOT + 20):
+        row, column = cell // CELLS, cell % CELLS
+        tile, corner = row // 2 * TILES + column // 2, row % 2 * 2 + column % 2
+        sheet.ask("tile-glyph", [_word("tiles", tile), _word("quadrants", corner)],
+                  _word("glyphs", _pick(scene.glyphs, cell)))
 
 
-def _ask_tiles(sheet: _Sheet, scene: Scene, draws: Draws) -> None:
-    """Whether a tile has a colour (half of them do), then how many tiles have a colour (8 stands for more, too)."""
-    tile, truth = draws.one_below(TILES * TILES, _GENERIC_SLOT + 30), draws.one_below(2, _GENERIC_SLOT + 31)
-    other = 1 + draws.one_below(TILE_COLOURS - 1, _GENERIC_SLOT + 32)
-    colour = (_pick(scene.tiles, tile) + torch.where(truth == 1, 0, other)) % TILE_COLOURS
-    sheet.ask("tile-is", [_word("tiles", tile), _word("colours", colour)], _word("verdicts", truth))
-    colour = draws.one_below(TILE_COLOURS, _GENERIC_SLOT + 33)
-    sheet.ask("tiles-with", [_word("colours", colour)],
-              _word("numbers", (scene.tiles == colour[:, None]).sum(dim=1).clamp(max=8)))
+def _describe_movers(sheet: "_Sheet", scene: Scene, draws: Draws) -> None:
+    """On which tile a mover's centre is in the first frame, the middle one or the last; what colour it has."""
+    moments = torch.arange(3, device=draws.states.device) * (FRAMES - 1) // 2
+    tile = centres(scene, moments) // TILE
+    tile = (tile[..., 1] * TILES + tile[..., 0]).flatten(1)  # (clips, 3 moments × 2 movers)
+    for i in range(4):
+        mover, moment = i % MOVERS, draws.one_below(3, _GENERIC_SLOT + 30 + i)
+        sheet.ask("mover-at", [_word("colours", scene.colour[:, mover]), _word("parts", moment)],
+                  _word("tiles", _pick(tile, moment * MOVERS + mover)))
+    mover = draws.one_below(MOVERS, _GENERIC_SLOT + 36)
+    sheet.ask("colour-of-shape", [_word("shapes", _pick(scene.shape, mover))],
+              _word("colours", _pick(scene.colour, mover)))
+
+
+def _describe_events(sheet: "_Sheet", scene: Scene, draws: Draws) -> None:
+    """When and where flashes and the sign are, which flash is before which, how many blinks begin in a third."""
+    flashes = _some_of(FLASHES, 2, draws, _GENERIC_SLOT + 40)
+    for flash in flashes:
+        sheet.ask("when-flash", [_word("flashes", _pick(scene.flash_colour, flash))],
+                  _word("eighths", _pick(scene.flash_start, flash) * 8 // FRAMES))
+    sheet.ask("flash-side", [_word("flashes", _pick(scene.flash_colour, flashes[0]))],
+              _word("sides", (_pick(scene.spots, flashes[0]) % TILES >= TILES // 2).long()))
+    for first, second in (flashes, _some_of(FLASHES, 2, draws, _GENERIC_SLOT + 50)):
+        names = [_word("flashes", _pick(scene.flash_colour, flash)) for flash in (first, second)]
+        sheet.ask("flash-before", names, _word("verdicts", (first < second).long()))
+    third = scene.blink_start * 3 // FRAMES
+    for part in range(3):
+        sheet.ask("blinks-in", [sheet.word("parts", part)], _word("numbers", (third == part).sum(dim=1)))
+    sheet.ask("sign-when", [], _word("eighths", scene.sign_start * 8 // FRAMES))
+    sheet.ask("sign-side", [], _word("sides", (scene.spots[:, FLASHES] % TILES >= TILES // 2).long()))
 
 
 def spell(tokens: Tensor) -> str:

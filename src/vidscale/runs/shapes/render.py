@@ -1,6 +1,8 @@
 """Scenes as frames: whole-number painting by layers, all clips and frames of a batch at once.
 
-From below: tiles, movers, glyph strokes, events. A mover thus never hides a glyph, and an event hides its tile only.
+From below: tiles, movers, glyph strokes, events, clock. A mover thus never hides a glyph, and an event hides its tile
+only. The clock is the top row of pixels, white up to the frame's number: as the time stamp of a surveillance camera it
+puts into the picture when it was taken, so that a question about time can find its frame by what is in it.
 """
 
 from functools import lru_cache
@@ -119,7 +121,10 @@ def paint(scene: Scene, frames: Tensor) -> Tensor:
     image = torch.where(strokes, STROKE, image)
     codes = covers(scene, frames)
     cover = _blocks(tables["covers"][codes].flatten(0, 1), TILES).unflatten(0, codes.shape[:2])
-    return torch.where(_grow(codes.view(*codes.shape[:2], TILES, TILES), TILE) > 0, cover, image)
+    image = torch.where(_grow(codes.view(*codes.shape[:2], TILES, TILES), TILE) > 0, cover, image)
+    pixels = torch.arange(SIDE, device=frames.device)
+    clock = torch.where(pixels <= frames[:, None], WHITE, BLACK).to(torch.uint8)
+    return torch.where((pixels == 0)[:, None], clock[:, None, :], image)
 
 
 def covers(scene: Scene, frames: Tensor) -> Tensor:
@@ -179,8 +184,8 @@ def patches(frames: Tensor) -> Tensor:
 
 
 #: What a patch is asked about when the tower is pretrained, and how many answers each has.
-LABELS: dict[str, int] = {"tile": 8, "glyph": 4, "cover": CODES, "shape": 5, "colour": 9, "centre": 17,
-                          "place": GRID * GRID}
+LABELS: dict[str, int] = {"tile": 8, "glyph": 4, "cover": CODES, "shape": 5, "colour": 9, "across": 33, "down": 33,
+                          "place": GRID * GRID, "time": 32}
 IGNORED = -100
 
 
@@ -188,8 +193,10 @@ def patch_labels(scene: Scene, frames: Tensor) -> dict[str, Tensor]:
     """The facts of every patch, each int64 of shape (clips, frames, 64); IGNORED where they cannot be seen.
 
     `shape` and `colour` are 1 + those of the mover that fills at least 12 of the patch's 64 pixels (0 none; IGNORED in
-    between), `centre` is 1 + which of 4×4 sub-cells a mover's centre is in, 0 without one. `place` is the patch's own
-    number: features have to say where they are, as those of real towers do, or a question about a place finds nothing.
+    between), `across` and `down` are 1 + where in the frame a mover's centre is that lies in the patch, in steps of 2
+    pixels (0 without one). `place` is the patch's own number and `time` half the frame's, for every patch: features have
+    to say where and when they are, as those of real towers and time stamps do, or a question about a place or a time
+    finds nothing.
     """
     lead = (len(scene), len(frames))
     cover = _grow(covers(scene, frames).view(*lead, TILES, TILES), 2).flatten(2)
@@ -197,7 +204,8 @@ def patch_labels(scene: Scene, frames: Tensor) -> dict[str, Tensor]:
     labels = {"tile": tile, "glyph": scene.glyphs[:, None].expand(*lead, -1), **_mover_labels(scene, frames)}
     labels = {name: torch.where(cover > 0, IGNORED, label) for name, label in labels.items()}
     place = torch.arange(GRID * GRID, device=frames.device).expand(*lead, -1)
-    return labels | {"cover": cover, "place": place}
+    time = (frames * LABELS["time"] // FRAMES)[..., None].expand(*lead, GRID * GRID)
+    return labels | {"cover": cover, "place": place, "time": time}
 
 
 def _mover_labels(scene: Scene, frames: Tensor) -> dict[str, Tensor]:
@@ -209,10 +217,12 @@ def _mover_labels(scene: Scene, frames: Tensor) -> dict[str, Tensor]:
     partly = torch.where(most > 0, IGNORED, 0)
     at = centres(scene, frames)
     patch = (at[..., 1] // PATCH) * GRID + at[..., 0] // PATCH
-    part = 1 + (at[..., 1] % PATCH // 2) * 4 + at[..., 0] % PATCH // 2
-    centre = torch.zeros_like(most).scatter(2, patch[..., :1], part[..., :1])
-    return {"shape": torch.where(most >= 12, shape, partly), "colour": torch.where(most >= 12, colour, partly),
-            "centre": centre.scatter(2, patch[..., 1:], part[..., 1:])}
+    found = {"shape": torch.where(most >= 12, shape, partly), "colour": torch.where(most >= 12, colour, partly)}
+    for name, axis in (("across", 0), ("down", 1)):
+        own = 1 + at[..., axis] // 2
+        first = torch.zeros_like(most).scatter(2, patch[..., :1], own[..., :1])
+        found[name] = first.scatter(2, patch[..., 1:], own[..., 1:])
+    return found
 
 
 def _per_patch(mask: Tensor) -> Tensor:

@@ -1,5 +1,7 @@
 """The study's three stages and its evaluation: tower on dense labels, base on generic questions, finetuning on n clips.
 
+A base's projector is first trained alone, as LLaVA's is (`alignment`).
+
 A step starts from the numbers of its clips: scenes, frames, features and questions are made on the device, so the host
 only counts. No step waits for the device, which lets a whole step be recorded once as a CUDA graph and replayed.
 """
@@ -17,19 +19,22 @@ from torch import Tensor, nn
 
 from vidscale.runs.failures import NanLossError
 from vidscale.runs.pooling import pool_to_grid
+from vidscale.runs.shapes.alignment import target_tables, targets
 from vidscale.runs.shapes.config import Study, Training
 from vidscale.runs.shapes.draws import Draws, mix_int
 from vidscale.runs.shapes.model import DenseHeads, LmShape, Tower, VideoLm
 from vidscale.runs.shapes.questions import GENERIC, SLOTS, TASKS, Questions, evaluated_questions, generic_questions
 from vidscale.runs.shapes.render import IGNORED, LABELS, patch_labels, patches, render, sampled_frames
-from vidscale.runs.shapes.scene import FRAMES, Scene, draw_scenes
+from vidscale.runs.shapes.scene import FRAMES, GRID, Scene, draw_scenes
 
 #: Streams of clips; no clip is in two of them. Every seed of a run has its own part of FINETUNE.
 TOWER, BASE, FINETUNE, EVALUATE = 0, 1, 2, 3
 SEED_STRIDE = 10**9
 
-#: How a step runs on a GPU: operation by operation, replayed as a CUDA graph, or compiled.
-MODES: tuple[str, ...] = ("eager", "recorded", "compiled")
+#: How a step runs on a GPU: operation by operation, replayed as a CUDA graph, the same with compiled layers, or
+#: compiled as a whole.
+MODES: tuple[str, ...] = ("eager", "recorded", "fused", "compiled")
+_REPLAYED = ("recorded", "fused")
 _EAGER_STEPS = 3
 _LOOK_EVERY = 100
 
@@ -120,7 +125,7 @@ def _run(steps: _Steps, loss_parts: Callable[[Tensor, int], Iterator[Tensor]], f
         steps: the optimiser.
         loss_parts: from the number of the step's first example (a tensor) and the step, its losses part by part.
         first: number of the first example of all.
-        mode: one of MODES; anything but "recorded" is the caller's business.
+        mode: one of MODES; what is compiled is the caller's business.
         names: of the losses in a vector; those of one name are averaged in `by_task`.
         layout: what tells one kind of step from another; each kind is recorded on its second use.
         share: by which a name's own loss goes into the sum.
@@ -134,7 +139,7 @@ def _run(steps: _Steps, loss_parts: Callable[[Tensor, int], Iterator[Tensor]], f
         at.fill_(first + step * steps.training.batch)
         steps.set_rate(step)
         kind = layout(step)
-        if mode != "recorded":
+        if mode not in _REPLAYED:
             losses[step] = steps.step(loss_parts(at, step))
         elif step < _EAGER_STEPS or kind not in used:
             losses[step] = _aside(lambda step=step: steps.step(loss_parts(at, step)))
@@ -226,7 +231,7 @@ def _dense_accuracy(study: Study, tower: Tower, heads: DenseHeads, device: torch
         guesses = heads(tower(patches(render(scene, frames))))
     accuracy = {}
     for name, label in patch_labels(scene, frames).items():
-        counted = label != IGNORED if name in ("tile", "glyph", "place") else label > 0
+        counted = label != IGNORED if name in ("tile", "glyph", "place", "time") else label > 0
         accuracy[name] = float((guesses[name].argmax(-1) == label)[counted].float().mean())
     return accuracy
 
@@ -245,6 +250,9 @@ def train_base(study: Study, tower: Tower, lm: LmShape, device: torch.device, *,
     steps = _Steps(list(model.parameters()), training, lm.hidden, math.ceil(training.examples / training.batch), device)
     mix = study.base_mix
     initialise_projector(study, tower, model, device)
+    align_projector(study, tower, model, device, mode=mode)
+    if mode == "fused":
+        fuse(model)
 
     def configuration(step: int) -> tuple[int, int]:
         return mix[mix_int(step) % len(mix)]
@@ -278,21 +286,61 @@ def initialise_projector(study: Study, tower: Tower, model: VideoLm, device: tor
         x = F.gelu(layer(x))
 
 
+def align_projector(study: Study, tower: Tower, model: VideoLm, device: torch.device, *, mode: str = "eager") -> Trained:
+    """Train the projector alone, so that visual tokens lie near the words for what they show.
+
+    Patches and pooled tokens are equally many steps; the loss is the squared distance as a fraction of that of zero.
+    """
+    training, each = study.alignment, 4
+    assert training.examples is not None
+    steps = _Steps(list(model.projector.parameters()), training, model.decoder.shape.hidden,
+                   math.ceil(training.examples / training.batch), device)
+    tables = target_tables(model.decoder.embed.weight.detach())
+    sides = sorted({math.isqrt(tokens) for _, tokens in study.base_mix} | {GRID})
+
+    def side(step: int) -> int:
+        return sides[step % len(sides)]
+
+    def loss_parts(at: Tensor, step: int) -> Iterator[Tensor]:
+        scene, draws = clips(study, BASE, at, training.batch // each, device)
+        frames = draws.below(FRAMES, 2000, each)[0]
+        with torch.no_grad(), arithmetic(device):
+            seen = tower(patches(render(scene, frames)))
+        wanted = pool_to_grid(targets(patch_labels(scene, frames), tables), side(step))
+        with arithmetic(device):
+            found = model.projector(pool_to_grid(seen, side(step)))
+        yield (F.mse_loss(found.float(), wanted) / wanted.square().mean())[None]
+
+    return _run(steps, loss_parts, SEED_STRIDE, mode, ("distance",), layout=side)
+
+
 def finetune(study: Study, tower: Tower, model: VideoLm, device: torch.device, *, frames: int, tokens: int,
              examples: int, seed: int, mode: str = "eager") -> Trained:
     """Finetune a base in place on the evaluated questions about `examples` clips, each seen once."""
     training, shape = study.finetuning, model.decoder.shape
     steps = _Steps(list(model.parameters()), training, shape.hidden, math.ceil(examples / training.batch), device)
     run = torch.compile(model) if mode == "compiled" else model
+    if mode == "fused":
+        fuse(model)
     first = seed * SEED_STRIDE
 
     def loss_parts(at: Tensor, step: int) -> Iterator[Tensor]:
         count = min(training.batch, examples - step * training.batch)
         yield from _answer_losses(study, tower, run, shape, FINETUNE, at, count, frames, tokens, evaluated_questions)
 
-    if mode == "recorded" and examples % training.batch:
+    if mode in _REPLAYED and examples % training.batch:
         raise ValueError(f"recorded steps are all alike: {examples} examples are no multiple of {training.batch}")
     return _run(steps, loss_parts, first, mode, SLOTS, share=1 / len(SLOTS))
+
+
+def fuse(model: VideoLm) -> None:
+    """Have the decoder's layers compiled when first used: most of a step is memory traffic between small operations.
+
+    Layers of one width share what is compiled, whatever the number of frames and tokens (dynamic shapes).
+    """
+    torch._dynamo.config.recompile_limit = 64
+    for layer in model.decoder.layers:
+        layer.compile(dynamic=True)
 
 
 def _answer_losses(study: Study, tower: Tower, model: Callable[..., Tensor], shape: LmShape, stream: int, at: Tensor,
