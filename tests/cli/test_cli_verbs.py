@@ -17,7 +17,8 @@ from vidscale.study import StudySettings
 
 #: What keeps documented examples quick where they fit something.
 SMALL = {"study": ("--forms", "mult,add", *QUICK[2:]), "fit": QUICK[2:6], "compare": QUICK[2:], "predict": QUICK[2:6],
-         "frontier": QUICK[2:6], "elasticity": QUICK[2:6], "plan": ("--laws", "2", "--draws", "4")}
+         "frontier": QUICK[2:6], "recommend": QUICK[2:6],
+         "serve": QUICK[2:6], "elasticity": QUICK[2:6], "plan": ("--laws", "2", "--draws", "4")}
 
 #: What must be there before a documented example can run.
 BEFORE = {"import": make_results, "sweep": write_plan, "status": make_sweep, "retry": make_sweep, "collect": make_sweep}
@@ -44,6 +45,7 @@ def test_every_verb_has_help_with_an_example(run, verb):
 @pytest.mark.parametrize("verb", VERBS, ids=[v.__name__ for v in VERBS])
 def test_documented_examples_run(run, tmp_path, monkeypatch, verb):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("vidscale.serve.run.run", lambda app, bound: None)  # it would serve until interrupted
     BEFORE.get(verb.__name__, lambda: None)()
     for example in documented(verb):
         said = run(*shlex.split(example)[1:], *SMALL.get(verb.__name__, ()))

@@ -27,8 +27,10 @@ from vidscale.cli.imports import import_results
 from vidscale.cli.options import command
 from vidscale.cli.plan import plan
 from vidscale.cli.predict import predict
+from vidscale.cli.recommend import recommend
 from vidscale.cli.retry import retry
 from vidscale.cli.run import run
+from vidscale.cli.serve import serve
 from vidscale.cli.status import status
 from vidscale.cli.study import study
 from vidscale.cli.sweep import sweep
@@ -37,8 +39,8 @@ from vidscale.cli.tokens import tokens
 from vidscale.errors import InputError
 
 VERBS: tuple[Callable[..., None], ...] = (
-    study, fit, compare, predict, frontier, elasticity, cost, calibrate, tokens, forms, datasets, template,
-    import_results, plan, sweep, status, retry, collect, run, example
+    study, fit, compare, predict, frontier, recommend, serve, elasticity, cost, calibrate, tokens, forms, datasets,
+    template, import_results, plan, sweep, status, retry, collect, run, example
 )
 
 #: Set to see the traceback of an internal error.

@@ -1,0 +1,225 @@
+"""From a question to a recommendation.
+
+Everything is found by the functions that the study uses: the frontier's point with its intervals, near-ties and
+probability (`frontier_report`), the comparison with what runs now (`current_report`), the exact search. What is added
+is what would change the choice: the next step of budget, twice the data, each factor alone.
+"""
+
+import numpy as np
+
+from vidscale.cost.constraints import base_cost, broken_limits
+from vidscale.cost.units import said
+from vidscale.frontier import search_values, steps_of
+from vidscale.recommend.answerer import Answerer, Asked
+from vidscale.recommend.commands import commands
+from vidscale.recommend.cost_detail import cost_detail, named
+from vidscale.recommend.question import Question
+from vidscale.recommend.reasons import reasons, risks, value_sentence
+from vidscale.recommend.recommendation import (
+    Bottleneck,
+    Comparison,
+    CostDetail,
+    ErrorEstimate,
+    NearTie,
+    NextBudget,
+    NextData,
+    OneStep,
+    Recommendation,
+    ValueOfCompute,
+)
+from vidscale.recommend.wording import NAMES, chance, configuration, error, factor, percent, size
+from vidscale.space import FACTORS, FACTORS_AND_DATA, ScalingFactors
+from vidscale.study import FrontierPoint, Model, current_report, frontier_report
+
+#: Errors closer than this are one: two ways to evaluate a law differ in the last digits.
+SAME = 1e-12
+
+
+def recommend(model: Model | Answerer, question: Question | None = None) -> Recommendation:
+    """The configuration to deploy, how sure that is, and what would change it.
+
+    Args:
+        model: fitted laws (`load_model`, `run_study(...).model`), or an `Answerer` of them, which keeps what several
+            questions share.
+        question: what is asked; by default the average task, the most data measured, a budget in the middle.
+
+    Raises:
+        InputError: something in the question is unknown, impossible or buys nothing.
+
+    Example:
+        >>> from vidscale.study.store import load_model                               # doctest: +SKIP
+        >>> recommend(load_model("my-study/fit.json"), Question(budget=15e12))        # doctest: +SKIP
+    """
+    answerer = model if isinstance(model, Answerer) else Answerer(model)
+    with answerer.lock:
+        return _answer(answerer, answerer.ask(question or Question()))
+
+
+def _answer(answerer: Answerer, asked: Asked) -> Recommendation:
+    q = asked.question
+    report = frontier_report(
+        asked.model, asked.lattice, asked.cost, np.array([asked.budget]), np.array([asked.data_size]),
+        targets=[asked.target], predictor=q.predictor, level=q.level, tolerance=q.tolerance, n_eval=q.n_eval,
+        planner=answerer.planner(), seed=q.seed)
+    point = report.points[0]
+    best = point.configuration
+    values = asked.values(asked.data_size)
+    chosen = ErrorEstimate(value=point.error, mean_low=point.mean_low, mean_high=point.mean_high,
+                           new_low=point.new_low, new_high=point.new_high, level=q.level, n_eval=point.n_eval)
+    cost = cost_detail(answerer, asked, best)
+    ties = tuple(NearTie(configuration=named(answerer, asked, tie.configuration), error=tie.error, cost=tie.cost)
+                 for tie in point.ties)
+    bottleneck = _bottleneck(asked, best, point.error, cost)
+    value = _value(asked, point)
+    budget, data = _next_budget(answerer, asked, values, point), _next_data(answerer, asked, point)
+    comparison = None if q.current is None else _compare(answerer, asked, point)
+    ready = commands(asked, named(answerer, asked, best), cost, answerer.vlm(asked.settings, best.lm_params))
+    found = Recommendation(
+        question=q, table=asked.model.table, synthetic=asked.model.synthetic, data_hash=asked.model.data_hash,
+        target=asked.target, configuration=named(answerer, asked, best), cost=cost, error=chosen,
+        probability_best=point.probability_best, near_ties=ties, tie_count=point.tie_count, value_of_compute=value,
+        next_budget=budget, next_data=data, bottleneck=bottleneck, comparison=comparison,
+        why=reasons(asked, point, chosen, ties, bottleneck, value, budget),
+        risks=risks(answerer, asked, point, ready), commands=ready, notes=report.notes)
+    return found
+
+
+def _estimate(asked: Asked, x: ScalingFactors, data_size: float) -> ErrorEstimate:
+    """A prediction with both intervals, as `predict` gives them for one row."""
+    q = asked.question
+    found = asked.model.predict(asked.target, np.array([[*x, data_size]]), predictor=q.predictor, level=q.level,
+                                n_eval=q.n_eval, seed=q.seed)
+    return ErrorEstimate(value=float(found.error[0]), mean_low=float(found.mean_low[0]),
+                         mean_high=float(found.mean_high[0]), new_low=float(found.new_low[0]),
+                         new_high=float(found.new_high[0]), level=q.level, n_eval=found.n_eval)
+
+
+def _value(asked: Asked, point: FrontierPoint) -> ValueOfCompute:
+    c = point.continuous
+    sentence = value_sentence(asked, point)
+    if c is None:
+        return ValueOfCompute(multiplier=None, sentence=sentence)
+    return ValueOfCompute(multiplier=c.multiplier, encoder=c.encoder, lm=c.lm, slack=c.slack, at_bound=c.at_bound,
+                          configuration=c.configuration, error=c.error, gap=c.gap, status=c.status, sentence=sentence)
+
+
+def _next_budget(answerer: Answerer, asked: Asked, values: np.ndarray, point: FrontierPoint) -> NextBudget:
+    """The next step of the frontier's staircase above the budget."""
+    steps = steps_of(values, asked.prices)
+    above = np.flatnonzero((steps.cost > asked.budget) & (steps.error < point.error * (1 - SAME)))
+    if not above.size:
+        return NextBudget(budget=None, configuration=None, error=None, gain=None,
+                          sentence="no more budget helps: nothing that may be chosen predicts less error")
+    x = asked.lattice.configuration(int(steps.index[above[0]]))
+    budget, then = float(steps.cost[above[0]]), _estimate(asked, x, asked.data_size)
+    gain = 1 - then.value / point.error
+    named_x = named(answerer, asked, x)
+    more = budget / asked.budget - 1
+    return NextBudget(budget=budget, configuration=named_x, error=then, gain=gain, sentence=(
+        f"the next step is {said(budget, asked.cost.unit)}, {percent(more)} more: {configuration(named_x)}, which "
+        f"lowers the error by {percent(gain)} to {error(then)}"))
+
+
+def _next_data(answerer: Answerer, asked: Asked, point: FrontierPoint) -> NextData:
+    """The best configuration at twice the data and the same budget."""
+    if not asked.model.data_varies:
+        return NextData(data_size=None, configuration=None, error=None, gain=None, outside=(),
+                        sentence="nothing is known about more data: the data size does not vary in the measurements")
+    more = 2 * asked.data_size
+    found = search_values(asked.values(more), asked.prices, np.array([asked.budget]))
+    x = asked.lattice.configuration(int(found.index[0, 0]))
+    then = _estimate(asked, x, more)
+    gain = 1 - then.value / point.error
+    outside = asked.model.outside(np.array([*x, more]))
+    moves = "the same configuration stays best" if x == point.configuration else (
+        f"the choice moves to {configuration(named(answerer, asked, x))}")
+    return NextData(data_size=more, configuration=named(answerer, asked, x), error=then, gain=gain, outside=outside,
+                    sentence=f"twice the data ({size(more)} examples) lowers the error by {percent(gain)} to "
+                             f"{error(then)}, and {moves}"
+                             f"{'; that is beyond what was measured' if outside else ''}")
+
+
+def _bottleneck(asked: Asked, best: ScalingFactors, value: float, cost: CostDetail) -> Bottleneck:
+    """The error of the next level of each factor alone, and which part of the model costs most."""
+    steps, base = [], base_cost(asked.cost)
+    for name in FACTORS:
+        levels = asked.lattice.levels[name]
+        higher = levels[levels > getattr(best, name) * (1 + 1e-9)]
+        if not higher.size or name not in asked.model.form.factors:
+            continue
+        x = ScalingFactors.of([higher[0] if f == name else getattr(best, f) for f in FACTORS])
+        row = np.array([[*x, asked.data_size]])
+        then = float(asked.model.error(asked.target, row, asked.question.predictor)[0])
+        broken = broken_limits(asked.cost, row[:, :3])[0]
+        steps.append(OneStep(factor=name, value=float(higher[0]), error=then, gain=1 - then / value,
+                             cost=None if broken else float(base.cost(row[:, :3])[0])))
+    part, share = _dominant(cost)
+    spent = f"{percent(share)} of the cost goes to the {part}"
+    if not steps or max(step.gain for step in steps) <= SAME:
+        why = "every factor that matters is at its largest" if not steps else "no factor alone lowers the error further"
+        return Bottleneck(factor=None, steps=tuple(steps), dominant_part=part, share=share,
+                          sentence=f"no single factor holds the error up: {why}; {spent}")
+    worst = max(steps, key=lambda step: step.gain)
+    price = "which a limit forbids" if worst.cost is None else f"at {said(worst.cost, asked.cost.unit)}"
+    others = ", ".join(f"{NAMES[s.factor]} {percent(s.gain)}" for s in steps if s is not worst)
+    return Bottleneck(
+        factor=worst.factor, steps=tuple(steps), dominant_part=part, share=share,
+        sentence=f"the {NAMES[worst.factor]} hold{'s' if worst.factor == FACTORS[0] else ''} the error up most: "
+                 f"{factor(worst.factor, worst.value)} alone would lower it by {percent(worst.gain)}, {price}"
+                 f"{f' (one level more of the others: {others})' if others else ''}; {spent}")
+
+
+def _dominant(cost: CostDetail) -> tuple[str, float]:
+    """Encoder or language model, by their shares of the cost that is paid."""
+    return ("vision encoder", cost.encoder_share) if cost.encoder_share > 0.5 else ("language model",
+                                                                                     1 - cost.encoder_share)
+
+
+def _compare(answerer: Answerer, asked: Asked, point: FrontierPoint) -> Comparison:
+    q = asked.question
+    assert q.current is not None
+    found = current_report(asked.model, asked.lattice, asked.cost, q.current, np.array([asked.data_size]),
+                           targets=[asked.target], predictor=q.predictor)[0]
+    now = _estimate(asked, q.current, asked.data_size)
+    gain = 1 - point.error / found.error
+    same = q.current == point.configuration
+    better = None if same else _probability_better(asked, point.configuration, q.current)
+    cheaper = None if found.cheaper is None else named(answerer, asked, found.cheaper)
+    unit = asked.cost.unit
+    parts = [f"what runs now ({configuration(named(answerer, asked, q.current))}) costs {said(found.cost, unit)} and "
+             f"predicts {error(now)}"]
+    if same:
+        parts.append("it is the recommended configuration")
+    elif better is not None:
+        parts.append(f"the recommended one costs {said(point.cost, unit)} and has {percent(abs(gain))} "
+                     f"{'less' if gain >= 0 else 'more'} error; it is the better one with a probability of "
+                     f"{chance(better)} by the noise draws")
+    if found.error_reduction > 0:
+        parts.append(f"at its own cost {configuration(named(answerer, asked, found.same_budget))} would lower the "
+                     f"error by {percent(found.error_reduction)}")
+    if cheaper is not None and found.cheaper_cost is not None:
+        parts.append(f"{configuration(cheaper)} predicts no more error for {said(found.cheaper_cost, unit)}")
+    return Comparison(
+        configuration=named(answerer, asked, q.current), cost=found.cost, error=now, probability_better=better,
+        recommended_gain=gain, same_budget=named(answerer, asked, found.same_budget),
+        same_budget_error=found.same_budget_error, gain=found.error_reduction,
+        accuracy_gain=found.accuracy_gain if np.isfinite(found.accuracy_gain) else None, cheaper=cheaper,
+        cheaper_cost=found.cheaper_cost, outside=found.outside, sentence="; ".join(parts))
+
+
+def _probability_better(asked: Asked, one: ScalingFactors, other: ScalingFactors) -> float:
+    """Probability by the noise draws that one configuration's error is less than another's.
+
+    Where the form was found not to fit, each has an error of its own of that size, and the difference of two such is
+    normal with twice the variance.
+    """
+    from scipy.special import ndtr
+
+    target = asked.model.target(asked.target)
+    rows = np.array([[*one, asked.data_size], [*other, asked.data_size]])
+    first, second = target.noise_laws.over(FACTORS_AND_DATA).log_error(rows).T
+    gap = second - first
+    sd = np.sqrt(2 * target.noise.misfit_variance)
+    if sd == 0:
+        return float(np.mean(gap > 0))
+    return float(ndtr(gap / sd).mean())

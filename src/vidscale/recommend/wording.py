@@ -1,0 +1,57 @@
+"""Amounts in sentences. Rounding follows the interval where there is one."""
+
+import math
+
+from vidscale.space import DATA_SIZE, FRAMES, LM_PARAMS, TOKENS_PER_FRAME
+
+#: Factors as sentences call them.
+NAMES = {LM_PARAMS: "language-model size", FRAMES: "frames", TOKENS_PER_FRAME: "tokens per frame",
+         DATA_SIZE: "finetuning examples"}
+
+
+def size(value: float) -> str:
+    """A count in short: 7.5B, 250k."""
+    for scale, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if value >= scale * (1 - 1e-12):
+            return f"{value / scale:.4g}{letter}"
+    return f"{value:.4g}"
+
+
+def factor(name: str, value: float) -> str:
+    """A factor's value in a sentence: "a language model of 7.5B parameters", "32 frames"."""
+    if name == LM_PARAMS:
+        return f"a language model of {size(value)} parameters"
+    return f"{size(value)} finetuning examples" if name == DATA_SIZE else f"{value:.4g} {NAMES[name]}"
+
+
+def configuration(x) -> str:
+    """A configuration in short: "7.5B (llama-3.1-8b) × 12 frames × 36 tokens"."""
+    name = f" ({x.lm_name})" if getattr(x, "lm_name", None) else ""
+    return f"{size(x.lm_params)}{name} × {x.frames:.4g} frames × {x.tokens_per_frame:.4g} tokens"
+
+
+def decimals(half_width: float) -> int:
+    """Decimals that show two significant digits of a half-width, 0 to 12."""
+    if not (math.isfinite(half_width) and half_width > 0):
+        return 2
+    return min(max(1 - math.floor(math.log10(half_width) + 1e-12), 0), 12)
+
+
+def error(estimate) -> str:
+    """An error with the interval of its true mean: "38.13 % (90 % interval 37.96 to 38.28 %)"."""
+    low, high, places = 100 * estimate.mean_low, 100 * estimate.mean_high, 2
+    if high > low:
+        places = decimals((high - low) / 2)
+    return (f"{100 * estimate.value:.{places}f} % ({100 * estimate.level:.4g} % interval {low:.{places}f} to "
+            f"{high:.{places}f} %)")
+
+
+def percent(fraction: float) -> str:
+    """A fraction in per cent, two digits."""
+    return f"{100 * fraction:.2g} %"
+
+
+def chance(probability: float) -> str:
+    """A probability from a finite number of draws, which never show certainty."""
+    text = f"{100 * probability:.0f}"
+    return {"100": "more than 99 %", "0": "less than 1 %"}.get(text, f"{text} %")

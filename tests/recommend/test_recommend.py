@@ -1,0 +1,154 @@
+"""A recommendation says what the study's functions say, and what would change it."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from vidscale.errors import InputError
+from vidscale.frontier import lattice_cost
+from vidscale.recommend import Answerer, Question, recommend, tasks_of
+from vidscale.report.plain import dumps
+from vidscale.space import FACTORS, ScalingFactors
+from vidscale.study import frontier_report, make_lattice
+
+NOW = ScalingFactors(lm_params=2.8e9, frames=8, tokens_per_frame=100)
+
+
+def test_the_choice_is_the_frontiers(known_model):
+    answerer = Answerer(known_model)
+    found = recommend(answerer, Question(budget=20e12, data_size=1e6, task="reading"))
+    lattice, cost = make_lattice(known_model, "measured"), answerer.cost(answerer.ask(found.question).settings)
+    report = frontier_report(known_model, lattice, cost, np.array([20e12]), np.array([1e6]), targets=["reading"])
+    point = report.points[0]
+    assert found.configuration.factors == point.configuration
+    assert (found.error.value, found.error.mean_low, found.error.new_high) == (
+        point.error, point.mean_low, point.new_high)
+    assert found.probability_best == point.probability_best
+    assert found.tie_count == point.tie_count
+    assert found.value_of_compute.multiplier == point.continuous.multiplier
+    assert found.cost.value == point.cost
+    assert found.cost.flops.total == pytest.approx(point.cost)
+
+
+def test_the_next_step_is_the_cheapest_that_predicts_less(known_model):
+    answerer = Answerer(known_model)
+    asked = answerer.ask(Question(budget=12e12))
+    found = recommend(answerer, asked.question)
+    values, prices = asked.values(asked.data_size), asked.prices
+    better = (values < found.error.value * (1 - 1e-12)) & (prices > 12e12)
+    assert found.next_budget.budget == prices[better].min()
+    assert found.next_budget.error.value < found.error.value
+    again = recommend(answerer, replace(asked.question, budget=found.next_budget.budget))
+    assert again.configuration == found.next_budget.configuration
+    most = recommend(answerer, Question(budget=1e18))
+    assert most.next_budget.budget is None
+    assert "no more budget helps" in most.next_budget.sentence
+
+
+def test_twice_the_data_is_what_a_question_for_it_answers(known_model):
+    found = recommend(known_model, Question(budget=12e12, data_size=5e5))
+    twice = recommend(known_model, Question(budget=12e12, data_size=1e6))
+    assert found.next_data.configuration == twice.configuration
+    assert found.next_data.error.value == pytest.approx(twice.error.value, rel=1e-12)
+    assert found.next_data.error.new_high == twice.error.new_high
+    assert 0 < found.next_data.gain < 1
+    assert not found.next_data.outside
+    assert twice.next_data.outside
+
+
+def test_the_bottleneck_is_the_factor_whose_next_level_helps_most(known_model):
+    found = recommend(known_model, Question(budget=12e12))
+    gains = {}
+    for name in FACTORS:
+        levels = known_model.levels[name]
+        value = getattr(found.configuration, name)
+        higher = levels[levels > value]
+        if higher.size:
+            x = {**found.configuration.factors.as_dict(), name: higher[0]}
+            row = np.array([[*x.values(), found.question.data_size]])
+            gains[name] = 1 - known_model.error(found.target, row)[0] / found.error.value
+    assert {step.factor: step.gain for step in found.bottleneck.steps} == pytest.approx(gains)
+    assert found.bottleneck.factor == max(gains, key=gains.__getitem__)
+
+
+def test_what_runs_now_is_compared(known_model):
+    found = recommend(known_model, Question(budget=30e12, current=NOW))
+    now = found.comparison
+    assert now.configuration.factors == NOW
+    assert now.same_budget_error <= now.error.value
+    assert now.recommended_gain == pytest.approx(1 - found.error.value / now.error.value)
+    assert 0 <= now.probability_better <= 1
+    same = recommend(known_model, Question(budget=30e12, current=found.configuration.factors)).comparison
+    assert same.probability_better is None
+    assert "it is the recommended configuration" in same.sentence
+    assert recommend(known_model, Question(budget=30e12)).comparison is None
+
+
+def test_only_what_is_allowed_is_chosen(known_model):
+    answerer = Answerer(known_model)
+    free = recommend(answerer, Question(budget=1e18))
+    assert free.configuration.lm_params == 7.5e9
+    held = recommend(answerer, Question(budget=1e18, lm_params=(1e9, 2.82e9), frames=(8,)))
+    assert (held.configuration.lm_params, held.configuration.frames) == (2.8e9, 8)
+    dense = recommend(answerer, Question(budget=1e18, lattice="dense", lm_params=(4e9,), frames=(4,)))
+    assert dense.configuration.lm_params == 4e9
+    fixed = make_lattice(known_model, "measured", {"frames": 8.0})
+    assert lattice_cost(fixed, answerer.planner()).min() > 0
+
+
+@pytest.mark.parametrize(("given", "said"), [
+    ({"budget": 1.0}, "buys nothing"),
+    ({"task": "nothing"}, "unknown task"),
+    ({"weights": {"nothing": 1.0}}, "the tasks are"),
+    ({"weights": {"average": 1.0}}, "the tasks are"),
+    ({"weights": {"reading": 0.0}}, "every task weight is 0"),
+    ({"weights": {"reading": -1.0}}, "the weight of task"),
+    ({"lm_params": (5e9,)}, "its levels are 1e+09, 2.8e+09, 7.5e+09"),
+    ({"frames": (0.0,)}, "frames 0"),
+    ({"cost": "latency"}, "needs a GPU"),
+    ({"cost": "nonsense"}, "unknown cost"),
+    ({"gpu": "abacus"}, "unknown GPU"),
+    ({"limits": {"wishes": 1.0}}, "cannot limit"),
+    ({"lattice": "crystal"}, "unknown lattice"),
+    ({"predictor": "crystal"}, "unknown predictor"),
+    ({"data_size": 0.5}, "data_size is 0.5"),
+    ({"memory_limit_bytes": 1e9}, "loosen a limit"),
+])
+def test_what_cannot_be_answered_is_said(known_model, given, said):
+    with pytest.raises(InputError, match=said.replace("+", r"\+")) as problem:
+        recommend(known_model, Question(**given))
+    assert "\n" not in str(problem.value)
+
+
+@pytest.mark.parametrize("given", [
+    {"budget": -1.0}, {"budget": float("inf")}, {"data_size": 0.0}, {"level": 1.0}, {"tolerance": 1.0}, {"n_eval": 0.0},
+    {"seed": -1}, {"price": 0.0}, {"task": "a", "weights": {"b": 1.0}}, {"limits": {"memory": 1.0}},
+])
+def test_a_question_checks_itself(given):
+    with pytest.raises(InputError):
+        Question(**given)
+
+
+def test_a_weighted_target_is_the_weighted_sum(known_model):
+    tasks = tasks_of(known_model)
+    assert tasks == ("long <b>video</b>", "ordering", "reading")
+    weights = {"ordering": 3.0, "reading": 1.0}
+    found = recommend(known_model, Question(budget=12e12, weights=weights))
+    row = np.array([[*found.configuration.factors, found.question.data_size]])
+    parts = [known_model.error(task, row)[0] for task in weights]
+    assert found.error.value == pytest.approx(0.75 * parts[0] + 0.25 * parts[1])
+    assert found.question.weights == {"ordering": 0.75, "reading": 0.25}
+    assert found.value_of_compute.multiplier > 0
+    alone = recommend(known_model, Question(budget=12e12, weights={"reading": 5.0}))
+    assert alone == recommend(known_model, Question(budget=12e12, task="reading"))
+
+
+def test_every_answer_is_json_and_the_same_each_time(known_model):
+    answerer = Answerer(known_model)
+    for question in (Question(), Question(cost="latency", gpu="h200", output_tokens=8, memory_limit_bytes=30e9),
+                     Question(predictor="bagged", current=NOW, lattice="deployable")):
+        first, second = (dumps(recommend(who, question)) for who in (answerer, known_model))
+        assert first == second
+        assert json.loads(first)["configuration"]["lm_params"] > 0
