@@ -12,7 +12,7 @@ export OMP_NUM_THREADS ?= 1
 export OMP_WAIT_POLICY ?= PASSIVE
 export NUMBA_NUM_THREADS ?= 2
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint results bench clean
 
 demo: $(VENV)/.core
 	$(BIN)/vidscale study paper-design --out demo/paper-design
@@ -26,6 +26,9 @@ lint: $(VENV)/.lint
 	$(BIN)/ruff check
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+
+results: $(VENV)/.core
+	$(BIN)/python docs/make_results.py
 
 bench: $(VENV)/.core
 	$(BIN)/python benchmarks/run.py

@@ -25,6 +25,25 @@ PAPER_ISOFLOP_DATA_SIZE = 2e6
 TOLERANCE = 0.25
 
 
+def budgets_of(cost: Floats) -> Floats:
+    """The budget that each run of an isoFLOP sweep belongs to, from costs alone, shape (runs,).
+
+    The paper's budgets where every cost lies within the tolerance of one; else runs are split where sorted costs leave
+    a gap of the tolerance, and a group's budget is its geometric mean.
+
+    Args:
+        cost: of each run, FLOPs, shape (runs,).
+    """
+    published = np.array(PAPER_BUDGETS)
+    nearest = published[np.abs(np.log(cost[:, None] / published)).argmin(axis=1)]
+    if np.all(np.abs(cost / nearest - 1) <= TOLERANCE + 1e-9):
+        return nearest
+    order = np.argsort(cost, kind="stable")
+    group = np.empty(len(cost), dtype=np.int64)
+    group[order] = np.r_[0, np.cumsum(np.diff(np.log(cost[order])) > np.log(1 + TOLERANCE))]
+    return np.array([np.exp(np.log(cost[group == g]).mean()) for g in group])
+
+
 def isoflop_design(
     *,
     budgets: Sequence[float] = PAPER_BUDGETS,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from vidscale.design import PAPER_BUDGETS, TOLERANCE
+from vidscale.design.isoflop import budgets_of
 from vidscale.measurements.schema import SWEEP
 from vidscale.space import DATA_SIZE, FACTORS_AND_DATA
 from vidscale.study import cost_model
@@ -107,15 +107,7 @@ def isoflop_groups(study: "Study") -> list[Isoflop]:
     if not runs.size:
         return []
     cost = planned_costs(study).cost(rows[runs, :3])
-    published = np.array(PAPER_BUDGETS)
-    nearest = published[np.abs(np.log(cost[:, None] / published)).argmin(axis=1)]
-    if np.all(np.abs(cost / nearest - 1) <= TOLERANCE + 1e-9):
-        budget = nearest
-    else:
-        order = np.argsort(cost, kind="stable")
-        group = np.empty(len(cost), dtype=np.int64)
-        group[order] = np.r_[0, np.cumsum(np.diff(np.log(cost[order])) > np.log(1 + TOLERANCE))]
-        budget = np.array([np.exp(np.log(cost[group == g]).mean()) for g in group])
+    budget = budgets_of(cost)
     found = []
     size = rows[runs, FACTORS_AND_DATA.index(DATA_SIZE)]
     for value in np.unique(budget):
