@@ -24,12 +24,15 @@ PAPER_ISOFLOP_DATA_SIZE = 2e6
 #: How far a cost may lie from its budget. The paper names none; this is our reading.
 TOLERANCE = 0.25
 
+#: Ratio of neighbouring costs that separates two budgets: what ± 13 % around one can leave between its own runs.
+GAP = 1.3
+
 
 def budgets_of(cost: Floats) -> Floats:
     """The budget that each run of an isoFLOP sweep belongs to, from costs alone, shape (runs,).
 
     The paper's budgets where every cost lies within the tolerance of one; else runs are split where sorted costs leave
-    a gap of the tolerance, and a group's budget is its geometric mean.
+    a gap of GAP, and a group's budget is its geometric mean.
 
     Args:
         cost: of each run, FLOPs, shape (runs,).
@@ -40,7 +43,7 @@ def budgets_of(cost: Floats) -> Floats:
         return nearest
     order = np.argsort(cost, kind="stable")
     group = np.empty(len(cost), dtype=np.int64)
-    group[order] = np.r_[0, np.cumsum(np.diff(np.log(cost[order])) > np.log(1 + TOLERANCE))]
+    group[order] = np.r_[0, np.cumsum(np.diff(np.log(cost[order])) > np.log(GAP))]
     return np.array([np.exp(np.log(cost[group == g]).mean()) for g in group])
 
 
