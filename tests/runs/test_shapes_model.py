@@ -64,7 +64,8 @@ def test_decoder_is_a_llama(vlm, inputs):
     features, words = inputs
     config = transformers.LlamaConfig(
         vocab_size=len(WORDS), hidden_size=LM.hidden, intermediate_size=LM.mlp, num_hidden_layers=LM.layers,
-        num_attention_heads=LM.heads, num_key_value_heads=LM.heads, rms_norm_eps=1e-5, tie_word_embeddings=False)
+        num_attention_heads=LM.heads, num_key_value_heads=LM.heads, rms_norm_eps=1e-5, tie_word_embeddings=False,
+        rope_parameters={"rope_type": "default", "rope_theta": m.ROPE_THETA})
     llama = transformers.LlamaForCausalLM(config).eval()
     llama.load_state_dict(m.llama_state(vlm.decoder))
     ours = vlm(features, words, 2)
@@ -107,7 +108,7 @@ def test_sizes_are_counted_as_the_paper_counts_them(vlm):
 
 def test_training_flops_by_hand():
     shape = m.LmShape(name="x", layers=1, hidden=32, mlp=64)
-    expected = 2 * TOWER.params * 64 * 8 + 6 * shape.params * (8 * 16 + 12 * 4)
+    expected = 2 * TOWER.params * 64 * 8 + 6 * shape.params * (8 * 16 + 12 * 3)
     assert m.training_flops(TOWER, shape, frames=8, tokens=16, questions=12) == expected
 
 

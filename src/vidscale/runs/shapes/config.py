@@ -14,8 +14,7 @@ from vidscale.runs.shapes.scene import GRID
 LADDER: tuple[LmShape, ...] = tuple(
     LmShape(name=name, layers=layers, hidden=hidden, mlp=mlp)
     for name, layers, hidden, mlp in (
-        ("0.1M", 2, 64, 176), ("0.3M", 3, 96, 256), ("0.8M", 4, 128, 344), ("2.3M", 5, 192, 512), ("4.7M", 6, 256, 688),
-        ("10M", 8, 320, 856), ("25M", 8, 512, 1368)))
+        ("0.1M", 2, 64, 176), ("0.3M", 3, 96, 256), ("0.8M", 4, 128, 344), ("2.3M", 5, 192, 512), ("6M", 6, 288, 768)))
 
 
 @dataclass(frozen=True, kw_only=True)

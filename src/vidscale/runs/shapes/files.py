@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from vidscale.runs.shapes.config import Study
-from vidscale.runs.shapes.model import VideoLm, llama_state, siglip_state
+from vidscale.runs.shapes.model import ROPE_THETA, VideoLm, llama_state, siglip_state
 from vidscale.runs.shapes.questions import END, SLOTS, TASKS, WORDS, Questions, evaluated_questions, spell
 from vidscale.runs.shapes.render import render
 from vidscale.runs.shapes.scene import FRAMES, GRID, PATCH, SIDE
@@ -120,7 +120,8 @@ def export_base(study: Study, name: str, weights: Weights, folder: Path) -> None
     config = LlamaConfig(
         vocab_size=len(WORDS), hidden_size=shape.hidden, intermediate_size=shape.mlp, num_hidden_layers=shape.layers,
         num_attention_heads=shape.heads, num_key_value_heads=shape.heads, rms_norm_eps=1e-5, tie_word_embeddings=False,
-        max_position_embeddings=FRAMES * GRID * GRID + 64, bos_token_id=None, eos_token_id=END, pad_token_id=None)
+        max_position_embeddings=FRAMES * GRID * GRID + 64, bos_token_id=None, eos_token_id=END, pad_token_id=None,
+        rope_parameters={"rope_type": "default", "rope_theta": ROPE_THETA})
     llama = LlamaForCausalLM(config)
     llama.load_state_dict(llama_state(model.decoder))
     llama.save_pretrained(folder)

@@ -24,7 +24,8 @@ from vidscale.runs.shapes.render import LABELS
 from vidscale.runs.shapes.scene import GRID, PATCH
 
 HEAD_DIM = 32
-ROPE_THETA = 10_000.0
+#: As large as long-context Llamas have it: slow turns leave room for what is said, fast ones for where.
+ROPE_THETA = 1e7
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,6 +180,31 @@ class _Layer(nn.Module):
         return x + self.down(F.silu(gate) * up)
 
 
+def seen(width: int) -> Tensor:
+    """Words as they are seen rather than said: a fixed random rotation of embeddings, shape (width, width)."""
+    generator = torch.Generator().manual_seed(width)
+    return torch.linalg.qr(torch.randn(width, width, generator=generator))[0]
+
+
+@torch.no_grad()
+def start_matching(layer: "_Layer", gain: float = 1.5) -> None:
+    """Have every other head look for visual tokens that show the query's own word.
+
+    Pretrained language models come with heads that find a token by its content; models as small as these would spend most
+    of their pretraining on growing them. A head's query of a word equals its key of the same word seen, along the pairs of
+    dimensions that turn too slowly for the distance to matter; training may do with it what it likes.
+    """
+    width = layer.qkv.weight.shape[1]
+    half = HEAD_DIM // 2
+    slow = torch.arange(HEAD_DIM) % half >= half - 2 * half // 3
+    for head in range(0, layer.heads, 2):
+        rows = torch.arange(head * HEAD_DIM, (head + 1) * HEAD_DIM)
+        query, key = layer.qkv.weight[rows], layer.qkv.weight[width + rows]
+        query = torch.where(slow[:, None], gain * query, 0.3 * query)
+        key = torch.where(slow[:, None], query @ seen(width).T, 0.3 * key)
+        layer.qkv.weight[rows], layer.qkv.weight[width + rows] = query, key
+
+
 class Decoder(nn.Module):
     """The language model."""
 
@@ -196,6 +222,9 @@ class Decoder(nn.Module):
             elif weight.ndim == 2:
                 ends = name.endswith(("out.weight", "down.weight"))
                 nn.init.normal_(weight, std=(0.5 if ends else 1.0) / math.sqrt(weight.shape[1]))
+        for layer in self.layers:
+            assert isinstance(layer, _Layer)
+            start_matching(layer)
 
     def forward(self, video: Tensor, words: Tensor) -> Tensor:
         """Logits of each question's answer.

@@ -1,8 +1,8 @@
-"""Questions about a clip, in a language of whole words: 24 per clip, each of 4 words, each answered by one word.
+"""Questions about a clip, in a language of whole words: 24 per clip, each of 3 words, each answered by one word.
 
-A question is `template argument argument ?`, with `.` where a template needs fewer arguments; the answer is predicted
-after `?` (`<end>` follows an answer in files only). Evaluation is multiple choice: the likeliest of the task's options,
-all of which are equally likely to be right. Two mixes exist, and no template is in both:
+A question is `template argument argument`, with `.` in front where a template needs fewer arguments; the answer follows
+its last word (`<end>` follows an answer in files only). Evaluation is multiple choice: the likeliest of the task's
+options, all of which are equally likely to be right. Two mixes exist, and no template is in both:
 
     EVALUATED   the nine tasks that runs are finetuned on and evaluated on
     GENERIC     what base language models are pretrained on: other clips, and other questions, which describe a clip
@@ -29,23 +29,23 @@ from vidscale.runs.shapes.scene import (
     centres,
 )
 
-QUESTIONS, QUESTION_WORDS = 24, 4
+QUESTIONS, QUESTION_WORDS = 24, 3
 
 #: Movers are vivid, tiles dim and flashes vivid again; each kind has words of its own, so that a word names one thing.
 COLOURS = ("red", "green", "blue", "yellow", "cyan", "magenta", "orange", "silver")
 DIM_COLOURS = ("maroon", "forest", "navy", "olive", "teal", "purple", "brown", "grey")
 FLASH_COLOURS = tuple(f"{colour}-flash" for colour in COLOURS[:FLASHES])
 _GROUPS: dict[str, tuple[str, ...]] = {
-    "marks": (".", "?", "<end>"),
+    "marks": (".", "<end>"),
     "numbers": tuple(str(i) for i in range(9)),
     "colours": COLOURS,
     "dim-colours": DIM_COLOURS,
     "flashes": FLASH_COLOURS,
     "glyphs": ("plus", "ring", "slash", "bars"),
     "shapes": ("disc", "square", "triangle", "cross"),
-    "events": ("blink",),
+    "events": ("blink", "flash", "sign"),
     "signs": ("fence", "stripes", "diamond", "saltire"),
-    "directions": ("east", "north-east", "north", "north-west", "west", "south-west", "south", "south-east"),
+    "directions": ("east", "north", "west", "south"),
     "speeds": ("crawling", "slow", "brisk", "fast"),
     "quadrants": ("top-left", "top-right", "bottom-left", "bottom-right"),
     "ordinals": ("first", "second", "third", "fourth"),
@@ -56,17 +56,18 @@ _GROUPS: dict[str, tuple[str, ...]] = {
     "parts": ("early", "midway", "late"),
     "eighths": tuple(f"eighth-{i + 1}" for i in range(8)),
     "verdicts": ("no", "yes"),
-    "evaluated": ("count-blinks", "nth-flash", "where-flash", "which-sign", "direction-of", "speed-of", "start-of",
+    "evaluated": ("how-many", "nth", "where-was", "which-kind", "direction-of", "speed-of", "start-of",
                   "colour-of-tile", "glyph-at"),
     "generic": ("cell-tile", "tile-glyph", "mover-at", "colour-of-shape", "when-flash", "flash-side", "flash-before",
-                "blinks-in", "sign-when", "sign-side", "drift", "is-faster"),
+                "begin-in", "sign-when", "sign-side", "moves-along", "is-faster"),
+    "axes": ("across", "up-down"),
 }
 
 #: Every word; its place is its token.
 WORDS: tuple[str, ...] = tuple(word for group in _GROUPS.values() for word in group)
 _FIRST = {name: WORDS.index(group[0]) for name, group in _GROUPS.items()}
 TOKEN = {word: token for token, word in enumerate(WORDS)}
-NOTHING, ASK, END = TOKEN["."], TOKEN["?"], TOKEN["<end>"]
+NOTHING, END = TOKEN["."], TOKEN["<end>"]
 
 
 def words_of(group: str) -> tuple[str, ...]:
@@ -104,11 +105,11 @@ class Task:
 
 
 TASKS: tuple[Task, ...] = (
-    Task(name="count", template="count-blinks", options="numbers", choices=8, needs="frames: brief events, 0 to 7"),
-    Task(name="order", template="nth-flash", options="flashes", choices=4, needs="frames: which of 4 events came nth"),
-    Task(name="where", template="where-flash", options="tiles", choices=16, needs="frames, and some tokens per frame"),
-    Task(name="needle", template="which-sign", options="signs", choices=4, needs="the one frame that holds the fact"),
-    Task(name="direction", template="direction-of", options="directions", choices=8, needs="two frames or more"),
+    Task(name="count", template="how-many", options="numbers", choices=8, needs="frames: brief events, 0 to 7"),
+    Task(name="order", template="nth", options="flashes", choices=4, needs="frames: which of 4 events came nth"),
+    Task(name="where", template="where-was", options="tiles", choices=16, needs="frames, and some tokens per frame"),
+    Task(name="needle", template="which-kind", options="signs", choices=4, needs="the one frame that holds the fact"),
+    Task(name="direction", template="direction-of", options="directions", choices=4, needs="two frames or more"),
     Task(name="speed", template="speed-of", options="speeds", choices=4, needs="two frames or more, and precision"),
     Task(name="position", template="start-of", options="quadrants", choices=4, needs="little of either"),
     Task(name="tile", template="colour-of-tile", options="dim-colours", choices=8, needs="tokens: 16 facts a frame"),
@@ -133,7 +134,7 @@ class Questions:
     """24 questions on each clip of a batch; int64.
 
     Attributes:
-        words: tokens, shape (clips, 24, 4).
+        words: tokens, shape (clips, 24, 3).
         answers: token of each answer, shape (clips, 24).
         subjects: what each is about (which flash, mover, tile or cell; 0 where there is no choice), shape (clips, 24).
     """
@@ -153,8 +154,8 @@ class _Sheet:
         self._subjects: list[Tensor] = []
 
     def ask(self, template: str, arguments: list[Tensor], answer: Tensor, subject: Tensor | None = None) -> None:
-        filled = [*arguments, *([self._blank + NOTHING] * (QUESTION_WORDS - 2 - len(arguments)))]
-        self._words.append(torch.stack([self._blank + TOKEN[template], *filled, self._blank + ASK], dim=1))
+        filled = [self._blank + NOTHING] * (QUESTION_WORDS - 1 - len(arguments))
+        self._words.append(torch.stack([*filled, self._blank + TOKEN[template], *arguments], dim=1))
         self._answers.append(answer)
         self._subjects.append(self._blank if subject is None else subject)
 
@@ -183,16 +184,16 @@ def _pick(values: Tensor, which: Tensor) -> Tensor:
 def evaluated_questions(scene: Scene, draws: Draws) -> Questions:
     """The questions that runs are finetuned and evaluated on, in the order of SLOTS."""
     sheet = _Sheet(len(scene), draws.states.device)
-    sheet.ask("count-blinks", [], _word("numbers", scene.blink_count))
+    sheet.ask("how-many", [sheet.word("events", 0)], _word("numbers", scene.blink_count))
     for nth in range(FLASHES):
-        sheet.ask("nth-flash", [sheet.word("ordinals", nth)], _word("flashes", scene.flash_colour[:, nth]),
+        sheet.ask("nth", [sheet.word("ordinals", nth), sheet.word("events", 1)], _word("flashes", scene.flash_colour[:, nth]),
                   sheet.constant(nth))
     # Colours in their own order, so that the order of the questions says nothing about that of the flashes.
     when = scene.flash_colour.argsort(dim=1)
     for colour in range(FLASHES):
-        sheet.ask("where-flash", [sheet.word("flashes", colour)], _word("tiles", _pick(scene.spots, when[:, colour])),
+        sheet.ask("where-was", [sheet.word("flashes", colour)], _word("tiles", _pick(scene.spots, when[:, colour])),
                   when[:, colour])
-    sheet.ask("which-sign", [], _word("signs", scene.sign))
+    sheet.ask("which-kind", [sheet.word("events", 2)], _word("signs", scene.sign))
     about = (("direction-of", "directions", scene.direction), ("speed-of", "speeds", scene.speed_class),
              ("start-of", "quadrants", _quadrant(scene.start)))
     for template, group, truth in about:
@@ -226,10 +227,9 @@ def generic_questions(scene: Scene, draws: Draws) -> Questions:
     _describe_board(sheet, scene, draws)
     _describe_movers(sheet, scene, draws)
     _describe_events(sheet, scene, draws)
-    away = (4 - scene.direction).abs() - 2  # above 0 towards the east, 0 for neither
-    side = torch.where(away > 0, 1, torch.where(away < 0, 0, 2))
     for mover in range(MOVERS):
-        sheet.ask("drift", [_word("shapes", scene.shape[:, mover])], _word("sides", side[:, mover]))
+        sheet.ask("moves-along", [_word("shapes", scene.shape[:, mover])],
+                  _word("axes", scene.direction[:, mover] % 2))
     one = draws.one_below(MOVERS, _GENERIC_SLOT)
     first, second = (_pick(scene.shape, mover) for mover in (one, 1 - one))
     faster = _pick(scene.speed, one) > _pick(scene.speed, 1 - one)
@@ -278,9 +278,9 @@ def _describe_events(sheet: "_Sheet", scene: Scene, draws: Draws) -> None:
         sheet.ask("flash-before", names, _word("verdicts", (first < second).long()))
     third = scene.blink_start * 3 // FRAMES
     for part in range(3):
-        sheet.ask("blinks-in", [sheet.word("parts", part)], _word("numbers", (third == part).sum(dim=1)))
-    sheet.ask("sign-when", [], _word("eighths", scene.sign_start * 8 // FRAMES))
-    sheet.ask("sign-side", [], _word("sides", (scene.spots[:, FLASHES] % TILES >= TILES // 2).long()))
+        sheet.ask("begin-in", [sheet.word("parts", part), sheet.word("events", 0)], _word("numbers", (third == part).sum(dim=1)))
+    sheet.ask("sign-when", [sheet.word("events", 2)], _word("eighths", scene.sign_start * 8 // FRAMES))
+    sheet.ask("sign-side", [sheet.word("events", 2)], _word("sides", (scene.spots[:, FLASHES] % TILES >= TILES // 2).long()))
 
 
 def spell(tokens: Tensor) -> str:

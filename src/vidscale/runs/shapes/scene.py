@@ -29,11 +29,10 @@ MOVERS, FLASHES, BLINKS = 2, 4, 7
 FLASH_LENGTHS, BLINK_LENGTHS, SIGN_LENGTHS = (1, 2, 4, 8), (1, 2, 4), (1, 2, 4, 8)
 
 #: Speeds in 1/16 pixel per frame; a class is drawn first, then a speed in it.
-SPEED_CLASSES: tuple[tuple[int, int], ...] = ((2, 3), (4, 6), (7, 12), (13, 24))
+SPEED_CLASSES: tuple[tuple[int, int], ...] = ((1, 2), (3, 5), (6, 9), (10, 14))
 
-#: East, north-east, north, …, as (x, y) in 1/256; y grows downwards.
-DIRECTIONS: tuple[tuple[int, int], ...] = (
-    (256, 0), (181, -181), (0, -256), (-181, -181), (-256, 0), (-181, 181), (0, 256), (181, 181))
+#: East, north, west, south, as (x, y) in 1/256; y grows downwards.
+DIRECTIONS: tuple[tuple[int, int], ...] = ((256, 0), (0, -256), (-256, 0), (0, 256))
 
 #: Start of an event that does not happen: after the last frame, whatever its length.
 NEVER = 10 * FRAMES
@@ -184,7 +183,6 @@ def positions(start: Tensor, steps: Tensor, speed: Tensor, frames: Tensor) -> Te
 
 
 def _component(direction: Tensor, axis: int) -> Tensor:
-    """x or y of DIRECTIONS by arithmetic: 256, 181, 0, -181, -256, -181, 0, 181, turned by a quarter for y."""
-    turned = (direction + (2 if axis else 0)) % 8
-    away = (4 - turned).abs() - 2  # 2, 1, 0, -1, -2, -1, 0, 1
-    return away.sign() * torch.where(away.abs() == 2, 256, 181) * away.abs().clamp(max=1)
+    """x or y of DIRECTIONS by arithmetic: 256, 0, -256, 0 across, turned by a quarter for down."""
+    turned = (direction + (1 if axis else 0)) % 4
+    return 256 * (1 - turned) * (1 - turned % 2)

@@ -23,6 +23,7 @@ from vidscale.runs.shapes.alignment import target_tables, targets
 from vidscale.runs.shapes.config import Study, Training
 from vidscale.runs.shapes.draws import Draws, mix_int
 from vidscale.runs.shapes.model import DenseHeads, LmShape, Tower, VideoLm
+from vidscale.runs.shapes.model import seen as seen_rotation
 from vidscale.runs.shapes.questions import GENERIC, SLOTS, TASKS, Questions, evaluated_questions, generic_questions
 from vidscale.runs.shapes.render import IGNORED, LABELS, patch_labels, patches, render, sampled_frames
 from vidscale.runs.shapes.scene import FRAMES, GRID, Scene, draw_scenes
@@ -37,6 +38,9 @@ MODES: tuple[str, ...] = ("eager", "recorded", "fused", "compiled")
 _REPLAYED = ("recorded", "fused")
 _EAGER_STEPS = 3
 _LOOK_EVERY = 100
+
+#: Weight of labels that most patches lack, in the tower's loss.
+_RARE = {"shape": 5.0, "colour": 5.0, "across": 5.0, "down": 5.0}
 
 Weights = dict[str, Tensor]
 
@@ -215,7 +219,7 @@ def train_tower(study: Study, device: torch.device, *, mode: str = "eager") -> t
             guesses = heads(tower(patches(render(scene, frames))))
         labels = patch_labels(scene, frames)
         yield torch.stack([F.cross_entropy(guesses[name].float().flatten(0, 2), labels[name].flatten(),
-                                           ignore_index=IGNORED) for name in LABELS])
+                                           ignore_index=IGNORED) * _RARE.get(name, 1.0) for name in LABELS])
 
     done = _run(steps, loss_parts, 0, mode, tuple(LABELS))
     tower.requires_grad_(False).eval()
@@ -295,7 +299,8 @@ def align_projector(study: Study, tower: Tower, model: VideoLm, device: torch.de
     assert training.examples is not None
     steps = _Steps(list(model.projector.parameters()), training, model.decoder.shape.hidden,
                    math.ceil(training.examples / training.batch), device)
-    tables = target_tables(model.decoder.embed.weight.detach())
+    embedding = model.decoder.embed.weight.detach()
+    tables = target_tables(embedding @ seen_rotation(embedding.shape[1]).T.to(device))
     sides = sorted({math.isqrt(tokens) for _, tokens in study.base_mix} | {GRID})
 
     def side(step: int) -> int:
@@ -338,7 +343,10 @@ def fuse(model: VideoLm) -> None:
 
     Layers of one width share what is compiled, whatever the number of frames and tokens (dynamic shapes).
     """
+    import torch._inductor.config as inductor
+
     torch._dynamo.config.recompile_limit = 64
+    inductor.triton.coalesce_tiling_analysis = False  # fails on dynamic shapes in torch 2.11
     for layer in model.decoder.layers:
         layer.compile(dynamic=True)
 
