@@ -8,6 +8,7 @@ The library has the verbs of the command line::
     study.elasticities                                      # vidscale elasticity
     study.comparison.scores                                 # vidscale compare
     study.model.predict("average", [[7.5e9, 32, 196, 1e6]]) # vidscale predict
+    recommend(study.model, vidscale.Question(budget=15e12)) # vidscale recommend; from vidscale.recommend
     vidscale.cost_of(vidscale.CostSettings(kind="latency", gpu="h200"))   # the cost of --cost latency --gpu h200
 
 Names are loaded when first used, so that importing the package costs nothing.
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from vidscale.fit import Fit, FitSettings, profile, reference_fit
     from vidscale.forms import CATALOGUE, Laws, Posynomial, Term, load_form
     from vidscale.measurements import MeasurementTable, observations, read_measurements
+    from vidscale.recommend import Answerer, Question, Recommendation
     from vidscale.report import write_study
     from vidscale.space import (
         Lattice,
@@ -55,6 +57,7 @@ _HOMES = {
     "fit": ("Fit", "FitSettings", "profile", "reference_fit"),
     "forms": ("CATALOGUE", "Laws", "Posynomial", "Term", "load_form"),
     "measurements": ("MeasurementTable", "observations", "read_measurements"),
+    "recommend": ("Answerer", "Question", "Recommendation"),
     "report": ("write_study",),
     "space": ("Lattice", "ScalingFactors", "dense_lattice", "deployable_lattice", "published_lattice", "read_config",
               "video_vlm"),
@@ -66,6 +69,7 @@ _OWNER = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "CATALOGUE",
+    "Answerer",
     "CostModel",
     "CostSettings",
     "ExactCost",
@@ -79,6 +83,8 @@ __all__ = [
     "Model",
     "PaperCost",
     "Posynomial",
+    "Question",
+    "Recommendation",
     "ScalingFactors",
     "Study",
     "StudySettings",

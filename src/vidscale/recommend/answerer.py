@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from vidscale.cost import CostModel
 from vidscale.cost.constraints import LimitedCost
-from vidscale.cost.deployment import CostSettings, cost_of, serve
+from vidscale.cost.deployment import TIMED, CostSettings, Serving, cost_of, serve
 from vidscale.cost.profile import Profile
 from vidscale.errors import InputError
 from vidscale.frontier import lattice_cost
@@ -108,6 +108,7 @@ class Asked:
         budget: in its unit.
         data_size: finetuning examples; 1 where the table has none.
         prices: cost of every configuration of the lattice.
+        memory: bytes of the GPU that is named; None without one.
     """
 
     question: Question
@@ -119,6 +120,12 @@ class Asked:
     budget: float
     data_size: float
     prices: Floats
+    memory: float | None = None
+
+    @property
+    def timed(self) -> bool:
+        """Whether anything in the question is counted in GPU time."""
+        return any(kind in TIMED for kind in self.settings.kinds)
 
     def values(self, data_size: float) -> Floats:
         """Predicted error of every configuration of the lattice at a data size, shape (points,)."""
@@ -171,7 +178,7 @@ class Answerer:
             memory_limit_bytes=next((each.value for each in settings.limits if each.kind == "memory"), None),
             limits={each.kind: each.value for each in settings.limits if each.kind != "memory"})
         return Asked(question=filled, model=model, target=target, lattice=lattice, settings=settings, cost=cost,
-                     budget=budget, data_size=data_size, prices=prices)
+                     budget=budget, data_size=data_size, prices=prices, memory=self.memory(settings))
 
     def cost(self, settings: CostSettings) -> CostModel:
         """The cost model of some settings, which remembers the prices of the lattices it was asked about."""
@@ -199,12 +206,22 @@ class Answerer:
         except InputError:
             return None
 
+    def memory(self, settings: CostSettings) -> float | None:
+        """Bytes of memory of the GPU that settings name; None where they name none."""
+        if settings.gpu is None and settings.profile is None:
+            return None
+        found = self._served(settings).gpu
+        return None if found is None else found.memory
+
     def profile(self, settings: CostSettings) -> Profile | None:
         """How fast the GPU is that settings name; None where they name none."""
         if settings.gpu is None and settings.profile is None:
             return None
-        timed = replace(settings, kind="latency", limits=())
-        return self._profiles.get((settings.gpu, settings.profile), lambda: serve(timed).profile)
+        return self._served(settings).profile
+
+    def _served(self, settings: CostSettings) -> Serving:
+        timed = CostSettings(kind="latency", gpu=settings.gpu, profile=settings.profile)
+        return self._profiles.get((settings.gpu, settings.profile), lambda: serve(timed))
 
     def _target(self, question: Question) -> tuple[Model, str, Mapping[str, float] | None]:
         if question.weights:

@@ -3,7 +3,6 @@
 import numpy as np
 
 from vidscale.cost.constraints import base_cost
-from vidscale.cost.deployment import TIMED
 from vidscale.cost.paper import LmOnlyCost, PaperCost
 from vidscale.cost.quote import Quote, Request, quote
 from vidscale.errors import InputError
@@ -73,8 +72,3 @@ def _flops(base, point, found: Quote | None) -> Flops:
     prefill = f["prefill_linear"] + f["prefill_attention"] + f["head"]
     return Flops(counting="exact", encoder=f["encoder"], projector=f["projector"], prefill=prefill,
                  decode=f["decode"], total=f["total"])
-
-
-def timed(asked: Asked) -> bool:
-    """Whether anything in the question is counted in GPU time."""
-    return any(kind in TIMED for kind in asked.settings.kinds)

@@ -53,7 +53,7 @@ def sections(found: Recommendation) -> list[tuple[str, list[str]]]:
         head = f"{command.engine} {command.version}"
         what = [] if command.servable else ["not this configuration as it is:"]
         out.append((head, [*what, *command.needs, *([command.command] if command.command else []),
-                           *([f"request: {command.request}"] if command.request else []), *command.notes]))
+                           *command.notes]))
     out.append(("Notes", list(found.notes)))
     return [(name, lines) for name, lines in out if lines]
 

@@ -8,7 +8,6 @@ from vidscale.cost.deployment import not_convex
 from vidscale.cost.units import said
 from vidscale.measurements.observations import WEIGHTED
 from vidscale.recommend.answerer import Answerer, Asked
-from vidscale.recommend.cost_detail import timed
 from vidscale.recommend.recommendation import (
     Bottleneck,
     Command,
@@ -133,7 +132,7 @@ def _law(asked: Asked, point: FrontierPoint) -> list[Risk]:
 
 def _money(answerer: Answerer, asked: Asked, point: FrontierPoint) -> list[Risk]:
     out, profile = [], answerer.profile(asked.settings)
-    if timed(asked) and profile is not None and not profile.calibrated:
+    if asked.timed and profile is not None and not profile.calibrated:
         out.append(Risk(kind="uncalibrated", sentence=f"times of {profile.gpu} follow from its data sheet: measure "
                                                       "them with vidscale calibrate"))
     vlm = answerer.vlm(asked.settings, point.configuration.lm_params)

@@ -77,11 +77,17 @@ def _answer(answerer: Answerer, asked: Asked) -> Recommendation:
     found = Recommendation(
         question=q, table=asked.model.table, synthetic=asked.model.synthetic, data_hash=asked.model.data_hash,
         target=asked.target, configuration=named(answerer, asked, best), cost=cost, error=chosen,
+        budget_range=_range(asked),
         probability_best=point.probability_best, near_ties=ties, tie_count=point.tie_count, value_of_compute=value,
         next_budget=budget, next_data=data, bottleneck=bottleneck, comparison=comparison,
         why=reasons(asked, point, chosen, ties, bottleneck, value, budget),
         risks=risks(answerer, asked, point, ready), commands=ready, notes=report.notes)
     return found
+
+
+def _range(asked: Asked) -> tuple[float, float]:
+    prices = asked.prices[np.isfinite(asked.prices)]
+    return float(prices.min()), float(prices.max())
 
 
 def _estimate(asked: Asked, x: ScalingFactors, data_size: float) -> ErrorEstimate:

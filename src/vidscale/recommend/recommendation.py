@@ -289,7 +289,6 @@ class Command:
         servable: whether the engine, unmodified, gives exactly this configuration.
         needs: what it takes where it does not; empty where it does.
         notes: what must be known with the command.
-        request: what a client has to send along, None where nothing.
     """
 
     engine: str
@@ -299,7 +298,6 @@ class Command:
     servable: bool
     needs: tuple[str, ...]
     notes: tuple[str, ...]
-    request: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -314,6 +312,7 @@ class Recommendation:
         target: the task, or "weighted".
         configuration: the recommended one.
         cost: what it costs.
+        budget_range: what the cheapest and the dearest configuration that may be chosen cost, in the unit of the cost.
         error: predicted error with both intervals.
         probability_best: share of noise draws in which this very configuration is the best affordable one.
         near_ties: other configurations within the tolerance of the least error, best first, at most 10.
@@ -336,6 +335,7 @@ class Recommendation:
     target: str
     configuration: Configuration
     cost: CostDetail
+    budget_range: tuple[float, ...]
     error: ErrorEstimate
     probability_best: float
     near_ties: tuple[NearTie, ...]
