@@ -1,0 +1,243 @@
+// Two plots by budget: the error of the frontier, and the path of each factor; with the chosen point and today's.
+
+import { table } from "./cards.js";
+import { inShort } from "./answer.js";
+import { el, figure, put } from "./dom.js";
+import { amount, interval, params, plain, unit, withUnit } from "./format.js";
+
+const SOURCE = "/assets/plotly.js";
+const FACTORS = [["lm_params", "language model", 1e9, "B"], ["frames", "frames", 1, ""], ["tokens_per_frame", "tokens per frame", 1, ""]];
+const CONFIG = { displayModeBar: false, responsive: true, showTips: false, doubleClick: false };
+
+let library = null;
+
+/** Plotly, fetched once and only after the first answer stands: it is a megabyte and no answer needs it. */
+function plotly() {
+  library ??= new Promise((done, failed) => {
+    const script = el("script", { src: SOURCE });
+    script.addEventListener("load", () => done(window.Plotly));
+    script.addEventListener("error", () => { library = null; failed(new Error("plots could not be loaded")); });
+    document.head.append(script);
+  });
+  return library;
+}
+
+/**
+ * The plots of a page.
+ *
+ * @param root where they go
+ * @param pick called with the budget of a point that was clicked
+ * @returns show(answer, frontier): draw, or redraw
+ */
+export function plots(root, pick) {
+  const errors = el("div", { class: "plot errors", role: "img" });
+  const paths = el("div", { class: "plot paths", role: "img" });
+  const note = el("p", { class: "detail" });
+  const sheet = el("details", {}, el("summary", {}, "The same as a table"));
+  const body = el("div", {});
+  sheet.append(body);
+  put(root, el("div", { class: "plot-pair" }, errors, paths), note, sheet);
+  let last = null;
+  let due = 0;
+
+  async function draw() {
+    due = 0;
+    const { answer, frontier } = last;
+    let Plotly;
+    try {
+      Plotly = await plotly();
+    } catch (fault) {
+      note.textContent = `${fault.message}; the table below has the same numbers.`;
+      return;
+    }
+    const look = style();
+    errors.setAttribute("aria-label", `Error against budget: ${ends(frontier)}`);
+    paths.setAttribute("aria-label", "Language-model size, frames and tokens per frame of the best configuration against budget");
+    await Promise.all([Plotly.react(errors, ...errorPlot(answer, frontier, look), CONFIG),
+      Plotly.react(paths, ...pathPlot(answer, frontier, look), CONFIG)]);
+    for (const plot of [errors, paths]) {
+      if (plot.dataset.listening) continue;
+      plot.dataset.listening = "yes";
+      plot.on("plotly_click", (event) => { if (event.points.length) pick(Number(event.points[0].x)); });
+    }
+    root.dataset.drawn = String(answer.question.budget);
+  }
+
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { if (last) draw(); });
+  sheet.addEventListener("toggle", () => { if (last) fillSheet(); });
+
+  function fillSheet() {
+    if (!sheet.open) return;
+    const { frontier, answer } = last;
+    const of = unit(answer.cost.unit, frontier.points.at(-1).budget);
+    put(body, table("Frontier", [`budget (${of.shown})`, "configuration", "error (%)", "interval", `cost (${of.shown})`],
+      frontier.points.map((point) => {
+        const shown = interval(point.error, point.mean_low, point.mean_high);
+        return [figure(amount(point.budget, of), point.budget, "frontier_budget"), inShort(point.configuration),
+          figure(shown.value, point.error, "frontier_error"), `${shown.low} to ${shown.high}`,
+          figure(amount(point.cost, of), point.cost, "frontier_cost")];
+      })));
+  }
+
+  return function show(answer, frontier) {
+    last = { answer, frontier };
+    note.textContent = flat(frontier);
+    fillSheet();
+    if (!due) due = requestAnimationFrame(draw);
+  };
+}
+
+/** What a plot shows nothing of, in words. */
+function flat(frontier) {
+  const still = FACTORS.filter(([factor]) => frontier.lattice.levels[factor].length < 2).map(([, label]) => label);
+  return still.length ? `Not varied in this study, so without a path: ${still.join(", ")}. Choose a budget by clicking a plot.`
+    : "Choose a budget by clicking a plot.";
+}
+
+function ends(frontier) {
+  const [first, last] = [frontier.points[0], frontier.points.at(-1)];
+  return `${plain(100 * first.error)} % at ${withUnit(first.budget, frontier.unit)}, ${plain(100 * last.error)} % at ${withUnit(last.budget, frontier.unit)}`;
+}
+
+function style() {
+  const found = getComputedStyle(document.documentElement);
+  const token = (name) => found.getPropertyValue(name).trim();
+  return { text: token("--text"), muted: token("--text-muted"), grid: token("--grid"), axis: token("--axis"), line: token("--series-1"),
+    chosen: token("--series-2"), now: token("--series-3"), surface: token("--bg"), font: token("--font-sans"),
+    band: Number(token("--band-opacity")) || 0.2 };
+}
+
+function base(look, extra) {
+  return { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { family: look.font, size: 13, color: look.text },
+    margin: { l: 56, r: 12, t: 8, b: 44 }, showlegend: false, dragmode: false, hovermode: "closest",
+    hoverlabel: { bgcolor: look.surface, bordercolor: look.axis, font: { family: look.font, color: look.text } }, ...extra };
+}
+
+function budgetAxis(answer, frontier, look, title) {
+  const seen = [...frontier.points.map((point) => point.budget), answer.question.budget];
+  const [low, high] = [Math.min(...seen), Math.max(...seen)];
+  const found = unit(answer.cost.unit, high);
+  const ticks = steps(low / found.scale, high / found.scale);
+  return { type: "log", range: [Math.log10(low) - 0.03, Math.log10(high) + 0.03], fixedrange: true, gridcolor: look.grid,
+    linecolor: look.axis, zeroline: false, tickvals: ticks.map((tick) => tick * found.scale), ticktext: ticks.map((tick) => plain(tick, 3)),
+    title: title ? { text: `budget (${found.per})`, font: { color: look.muted } } : undefined };
+}
+
+/** 1, 2, 5 steps on a log axis; decades alone where that would be a crowd. */
+function steps(low, high) {
+  const out = [];
+  const many = Math.log10(high / low) > 2.6;
+  for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power += 1) {
+    for (const digit of many ? [1] : [1, 2, 5]) {
+      const tick = Number(`${digit}e${power}`);
+      if (tick >= low * 0.999 && tick <= high * 1.001) out.push(tick);
+    }
+  }
+  return out;
+}
+
+function hover(answer, at, error, budget) {
+  return `${withUnit(budget, answer.cost.unit)}<br>${inShort(at)}<br>error ${plain(100 * error, 4)} %<extra></extra>`;
+}
+
+function errorPlot(answer, frontier, look) {
+  const points = reaching(frontier.points, answer.question.budget);
+  const x = points.map((point) => point.budget);
+  const step = { shape: "hv", width: 2 };
+  const edge = { x, mode: "lines", hoverinfo: "skip", line: { ...step, width: 0 } };
+  const traces = [
+    { ...edge, y: points.map((point) => 100 * point.mean_low) },
+    { ...edge, y: points.map((point) => 100 * point.mean_high), fill: "tonexty", fillcolor: faded(look.line, look.band) },
+    { x, y: points.map((point) => 100 * point.error), mode: "lines", line: { ...step, color: look.line },
+      hovertemplate: points.map((point) => hover(answer, point.configuration, point.error, point.budget)) },
+    mark([answer.question.budget], [100 * answer.error.value], "circle", look.chosen, look,
+      [hover(answer, answer.configuration, answer.error.value, answer.question.budget)]),
+  ];
+  const last = x.at(-1);
+  const labels = [label(answer.question.budget, 100 * answer.error.value, "chosen", look.chosen, look, last)];
+  const now = answer.comparison;
+  if (now && Number.isFinite(now.cost)) {
+    traces.push(mark([now.cost], [100 * now.error.value], "diamond", look.now, look,
+      [hover(answer, now.configuration, now.error.value, now.cost)]));
+    labels.push(label(now.cost, 100 * now.error.value, "now", look.now, look, last));
+  }
+  return [traces, base(look, { annotations: labels, shapes: [upright(answer, look, "paper")],
+    xaxis: budgetAxis(answer, frontier, look, true),
+    yaxis: { gridcolor: look.grid, zeroline: false, fixedrange: true, automargin: true, title: { text: "error (%)", font: { color: look.muted } } } })];
+}
+
+/** The curve goes on as it is beyond its last step: a larger budget buys nothing more. */
+function reaching(points, budget) {
+  const last = points.at(-1);
+  return budget > last.budget ? [...points, { ...last, budget }] : points;
+}
+
+function pathPlot(answer, frontier, look) {
+  const points = reaching(frontier.points, answer.question.budget);
+  const shown = FACTORS.filter(([factor]) => frontier.lattice.levels[factor].length > 1);
+  const traces = [];
+  const layout = base(look, { shapes: [upright(answer, look, "paper")], margin: { l: 56, r: 12, t: 20, b: 44 }, annotations: [] });
+  const gap = 0.1;
+  const height = (1 - gap * (shown.length - 1)) / Math.max(shown.length, 1);
+  shown.forEach(([factor, label, scale, letter], k) => {
+    const id = k ? String(k + 1) : "";
+    const top = 1 - k * (height + gap);
+    const levels = spread(frontier.lattice.levels[factor], 5);
+    const domain = [Math.max(top - height, 0), top];
+    layout[`yaxis${id}`] = { type: "log", domain, fixedrange: true, gridcolor: look.grid, zeroline: false, tickvals: levels,
+      ticktext: levels.map((value) => (scale === 1e9 ? params(value) : `${plain(value / scale, 4)}${letter}`)), range: range(frontier.lattice.levels[factor]) };
+    layout.annotations.push({ text: label, xref: "paper", yref: "paper", x: 0, y: top, xanchor: "left", yanchor: "bottom", showarrow: false,
+      font: { color: look.muted, size: 12 } });
+    traces.push({ x: points.map((point) => point.budget), y: points.map((point) => point.configuration[factor]), yaxis: `y${id}`,
+      mode: "lines", line: { shape: "hv", width: 2, color: look.line },
+      hovertemplate: points.map((point) => hover(answer, point.configuration, point.error, point.budget)) },
+    { ...mark([answer.question.budget], [answer.configuration[factor]], "circle", look.chosen, look,
+      [hover(answer, answer.configuration, answer.error.value, answer.question.budget)]), yaxis: `y${id}` });
+    const now = answer.comparison;
+    if (now && Number.isFinite(now.cost)) {
+      traces.push({ ...mark([now.cost], [now.configuration[factor]], "diamond", look.now, look,
+        [hover(answer, now.configuration, now.error.value, now.cost)]), yaxis: `y${id}` });
+    }
+  });
+  layout.xaxis = { ...budgetAxis(answer, frontier, look, true), anchor: `y${shown.length > 1 ? shown.length : ""}` };
+  return [traces, layout];
+}
+
+function mark(x, y, symbol, color, look, text) {
+  return { x, y, mode: "markers", marker: { symbol, size: 11, color, line: { width: 2, color: look.surface } }, hovertemplate: text, cliponaxis: false };
+}
+
+function label(x, y, text, color, look, last) {
+  const inward = x > last / 3 ? "right" : "left"; // names stay inside the plot, and now's keeps off the chosen one's
+  const above = text === "chosen";
+  return { x: Math.log10(x), y, text, showarrow: false, xanchor: inward, yanchor: above ? "bottom" : "top",
+    xshift: inward === "left" ? 7 : -7, yshift: above ? 4 : -6, font: { color, size: 13 },
+    bgcolor: look.surface, opacity: 0.95, borderpad: 1 };
+}
+
+function upright(answer, look, yref) {
+  const x = answer.question.budget;
+  return { type: "line", x0: x, x1: x, y0: 0, y1: 1, yref, line: { color: look.chosen, width: 1, dash: "dot" } };
+}
+
+function range(levels) {
+  const [low, high] = [Math.log10(levels[0]), Math.log10(levels.at(-1))];
+  const pad = (high - low) * 0.15;
+  return [low - pad, high + pad];
+}
+
+/** At most `most` levels, no two so close that their labels touch. */
+function spread(levels, most) {
+  if (levels.length < 2) return levels;
+  const room = Math.log(levels.at(-1) / levels[0]) / most;
+  const kept = [levels[0]];
+  for (const level of levels.slice(1, -1)) {
+    if (Math.log(level / kept.at(-1)) >= room && Math.log(levels.at(-1) / level) >= room) kept.push(level);
+  }
+  return [...kept, levels.at(-1)];
+}
+
+function faded(hex, opacity) {
+  const [r, g, b] = [1, 3, 5].map((k) => parseInt(hex.slice(k, k + 2), 16));
+  return `rgba(${r},${g},${b},${opacity})`;
+}
