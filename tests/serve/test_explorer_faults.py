@@ -31,8 +31,8 @@ def test_a_budget_that_buys_nothing_is_one_plain_line(open_page, server):
     assert page.locator("#answer").get_attribute("data-state") == "answered"
 
 
-@pytest.mark.parametrize("reply", [{"status": 500, "body": "<html>oops</html>"}, {"status": 200, "body": "not json"}, None],
-                         ids=["500", "no JSON", "aborted"])
+@pytest.mark.parametrize("reply", [{"status": 500, "body": "<html>oops</html>"}, {"status": 200, "body": "not json"},
+                                   None], ids=["500", "no JSON", "aborted"])
 def test_a_failing_api_leaves_the_last_answer_and_recovers(open_page, server, reply):
     page = open_page(server.address + ASKED).page
     settle(page)
@@ -51,15 +51,44 @@ def test_a_failing_api_leaves_the_last_answer_and_recovers(open_page, server, re
     assert page.locator("#answer-title").inner_text().startswith("Best configuration for 9 TFLOPs")
 
 
+WATCH = """() => {
+    const answer = document.getElementById('answer');
+    window.flips = [];
+    new MutationObserver(() => window.flips.push(answer.ariaBusy))
+        .observe(answer, { attributes: true, attributeFilter: ['aria-busy'] });
+}"""
+#: Answers take 0.6 s longer, unless they are given up for a newer question.
+SLOW = """() => {
+    const real = window.fetch;
+    window.asked = 0;
+    window.fetch = async (url, options) => {
+        if (String(url).endsWith('recommend')) {
+            window.asked += 1;
+            await new Promise((done, failed) => {
+                setTimeout(done, 600);
+                options.signal.addEventListener('abort', () => failed(options.signal.reason));
+            });
+        }
+        return real(url, options);
+    };
+}"""
+#: An answer that came once comes at once.
+KEPT = """() => {
+    const real = window.fetch;
+    const kept = new Map();
+    window.fetch = async (url, options) => {
+        if (!String(url).endsWith('recommend')) return real(url, options);
+        if (!kept.has(options.body)) kept.set(options.body, await (await real(url, options)).text());
+        return new Response(kept.get(options.body), { headers: { 'Content-Type': 'application/json' } });
+    };
+}"""
+
+
 def test_a_slow_api_dims_the_last_answer_and_the_newest_question_wins(open_page, server):
     page = open_page(server.address + ASKED).page
     settle(page)
-    page.evaluate("""() => { window.flips = []; new MutationObserver(() => window.flips.push(document.getElementById('answer').ariaBusy))
-        .observe(document.getElementById('answer'), { attributes: true, attributeFilter: ['aria-busy'] }) }""")
-    page.evaluate("""() => { const real = window.fetch; let count = 0; window.fetch = async (url, options) => {
-        if (String(url).endsWith('recommend')) { count += 1; window.asked = count;
-            await new Promise((done, failed) => { setTimeout(done, 600); options.signal.addEventListener('abort', () => failed(options.signal.reason)) }) }
-        return real(url, options) } }""")
+    page.evaluate(WATCH)
+    page.evaluate(SLOW)
     for budget in ("6", "7", "8", "9"):
         page.locator("#budget").fill(budget)
         page.wait_for_timeout(40)
@@ -68,28 +97,25 @@ def test_a_slow_api_dims_the_last_answer_and_the_newest_question_wins(open_page,
     settle(page)
     assert page.locator("#answer-title").inner_text().startswith("Best configuration for 9 TFLOPs")
     assert page.evaluate("window.asked") <= 3  # the first, and the newest; never a queue of all
-    assert page.evaluate("window.flips") == ["true", "false"]
+    flips = page.evaluate("window.flips")
+    assert [one for k, one in enumerate(flips) if k == 0 or one != flips[k - 1]] == ["true", "false"]
 
 
 def test_fast_answers_never_flicker(open_page, server):
     page = open_page(server.address + ASKED).page
     settle(page)
-    page.evaluate("""() => { window.flips = 0; new MutationObserver((all) => { window.flips += all.filter((one) =>
-        one.target.ariaBusy === 'true').length }).observe(document.getElementById('answer'), { attributes: true, attributeFilter: ['aria-busy'] });
-        const real = window.fetch; window.fetch = async (url, options) => { const kept = window.kept ??= new Map();
-            if (!String(url).endsWith('recommend')) return real(url, options);
-            if (!kept.has(options.body)) kept.set(options.body, await (await real(url, options)).text());
-            return new Response(kept.get(options.body), { headers: { 'Content-Type': 'application/json' } }) } }""")
+    page.evaluate(WATCH)
+    page.evaluate(KEPT)
     steps = [100, 104, 108]
     for step in steps:  # computed once, so that the second round is as fast as a page can be
         page.locator("#budget-slider").fill(str(step))
         page.wait_for_timeout(300)
         settle(page)
-    page.evaluate("window.flips = 0")
+    page.evaluate("window.flips.length = 0")
     for step in steps[::-1]:
         page.locator("#budget-slider").fill(str(step))
         settle(page)
-    assert page.evaluate("window.flips") == 0
+    assert "true" not in page.evaluate("window.flips")
 
 
 def test_a_restarted_server_is_said_and_found_again(open_page, known_fit):

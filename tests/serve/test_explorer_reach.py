@@ -1,8 +1,9 @@
 """The page by keyboard, in narrow and wide windows, light and dark, for people who see differently or not at all."""
 
 import pytest
-from browser import findings
 from explorer_server import fields, plotted, serving, settle
+
+from browser import findings
 
 NOW = "/?cost=flops&budget=5e12&data_size=5e5&current=lm_params=7.5e9,frames=8,tokens_per_frame=196"
 
@@ -62,7 +63,8 @@ def test_dark_is_dark(open_page, server):
         plotted(page)
         text, ground = page.evaluate("""() => {
             const at = getComputedStyle(document.body);
-            return [at.color, at.backgroundColor].map((c) => c.match(/\\d+/g).slice(0, 3).reduce((a, b) => a + Number(b), 0))
+            return [at.color, at.backgroundColor].map((c) => c.match(/\\d+/g).slice(0, 3)
+                .reduce((a, b) => a + Number(b), 0))
         }""")
         ticks = page.evaluate("""() => getComputedStyle(document.querySelector('.plot .xtick text')).fill
             .match(/\\d+/g).slice(0, 3).reduce((a, b) => a + Number(b), 0)""")
@@ -90,8 +92,9 @@ def test_keyboard_alone(open_page, server):
         assert at[2] >= 1, f"no visible focus on {at[0]}"
         if at[0] == "now-tokens":
             break
-    wanted = ["family-compute", "budget", "budget-slider", "cost", "gpu", "data-size", "data-size-slider", "task", "lm-0", "lm-1",
-              "lm-2", "memory", "limit-ttft", "limit-latency", "compare", "now-lm", "now-frames", "now-tokens"]
+    wanted = ["family-compute", "budget", "budget-slider", "cost", "gpu", "data-size", "data-size-slider", "task",
+              "lm-0", "lm-1", "lm-2", "memory", "limit-ttft", "limit-latency", "compare", "now-lm", "now-frames",
+              "now-tokens"]
     assert [name for name in order if name in wanted] == wanted
 
 

@@ -40,8 +40,8 @@ def test_it_loads_with_an_answer_plots_and_a_whole_address(open_page, server):
     settle(seen.page)
     plotted(seen.page)
     shown = fields(seen.page)
-    assert set(shown) >= {"lm_params", "frames", "tokens_per_frame", "error", "mean_low", "mean_high", "new_low", "new_high",
-                          "cost", "probability_best", "bottleneck"}
+    assert set(shown) >= {"lm_params", "frames", "tokens_per_frame", "error", "mean_low", "mean_high", "new_low",
+                          "new_high", "cost", "probability_best", "bottleneck"}
     assert {"cost", "budget", "data_size", "task"} <= set(query(seen.page))
     assert seen.page.locator(".plot .main-svg").count() > 0
     assert seen.page.locator("#commands pre").count() >= 2
@@ -57,7 +57,7 @@ def test_each_control_moves_the_address_and_the_answer_follows(open_page, server
     before = query(page)
     move, name = CHANGES[control]
     move(page)
-    page.wait_for_function("(old) => location.search !== old", arg=urlsplit(page.url).query and "?" + urlsplit(page.url).query)
+    page.wait_for_timeout(300)
     settle(page)
     assert query(page).get(name) != before.get(name)
     assert page.locator("#answer").get_attribute("data-state") == "answered"
@@ -65,10 +65,11 @@ def test_each_control_moves_the_address_and_the_answer_follows(open_page, server
 
 
 def test_a_mix_of_tasks_and_the_request(open_page, server):
-    seen = open_page(server.address + "/?cost=latency&gpu=H200&budget=0.06&data_size=1e6&weight=reading=2&weight=ordering=2")
+    seen = open_page(server.address + "/?cost=latency&gpu=H200&budget=0.06&data_size=1e6&weight=reading=2"
+                     "&weight=ordering=2")
     page = seen.page
     settle(page)
-    page.locator("#weight-0").fill("6")
+    page.get_by_label("ordering").fill("6")
     page.locator("summary", has_text="A request").click()
     page.locator("#output-tokens").fill("4")
     page.locator("#batch").fill("2")
@@ -77,7 +78,7 @@ def test_a_mix_of_tasks_and_the_request(open_page, server):
     found = query(page)
     assert found["output_tokens"] == ["4"]
     assert found["batch"] == ["2"]
-    assert "ordering=6" in found["weight"] or "reading=6" in found["weight"]
+    assert sorted(found["weight"]) == ["long <b>video</b>=0", "ordering=6", "reading=2"]
     seen.assert_clean()
 
 
@@ -163,7 +164,7 @@ def test_cards_set_the_next_budget_and_twice_the_data(open_page, server):
     page.get_by_role("button", name="Try this budget").click()
     page.wait_for_timeout(400)
     settle(page)
-    assert fields(page)["error"][1] == promised[1]
+    assert float(fields(page)["error"][1]) == pytest.approx(float(promised[1]), rel=1e-12)
     page.get_by_role("button", name="Try this much data").click()
     page.wait_for_timeout(400)
     settle(page)

@@ -19,8 +19,9 @@ from vidscale.recommend.recommendation import (
     Risk,
     ValueOfCompute,
 )
+from vidscale.recommend.staircase import Staircase, Step, staircase
 from vidscale.recommend.weighted import tasks_of, weighted_model
 
 __all__ = ["Answerer", "Bottleneck", "Command", "Comparison", "Configuration", "CostDetail", "ErrorEstimate", "Flops",
-           "NearTie", "NextBudget", "NextData", "OneStep", "Question", "Recommendation", "Risk", "ValueOfCompute",
-           "recommend", "tasks_of", "weighted_model"]
+           "NearTie", "NextBudget", "NextData", "OneStep", "Question", "Recommendation", "Risk", "Staircase", "Step",
+           "ValueOfCompute", "recommend", "staircase", "tasks_of", "weighted_model"]

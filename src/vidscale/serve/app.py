@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from vidscale.errors import InputError
-from vidscale.recommend import Recommendation, recommend
+from vidscale.recommend import Recommendation, Staircase, recommend, staircase
 from vidscale.recommend.answerer import Kept
 from vidscale.report.plain import dumps
 from vidscale.serve.bodies import QuestionBody, QuestionQuery, one_line
@@ -26,12 +26,16 @@ from vidscale.serve.study import StudyAnswer, describe
 #: Answers that are kept as they were sent; about 20 kB each.
 KEPT_ANSWERS = 256
 
+_TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
+#: Files of the explorer page beside its index.html.
+PAGE_FILES = ("answer.js", "api.js", "cards.js", "commands.js", "controls.js", "dom.js", "explorer.css", "explorer.js",
+              "format.js", "icon.svg", "plot.css", "plots.js", "slider.js", "state.js", "study.js")
 #: What may be fetched beside the API: address → (package, file in it, media type). Nothing else is ever read.
 ASSETS: dict[str, tuple[str, str, str]] = {
     "/": ("vidscale.serve", "page/index.html", "text/html; charset=utf-8"),
-    "/assets/explorer.css": ("vidscale.serve", "page/explorer.css", "text/css; charset=utf-8"),
-    "/assets/explorer.js": ("vidscale.serve", "page/explorer.js", "text/javascript; charset=utf-8"),
-    "/assets/plotly.js": ("vidscale.report", "assets/plotly-cartesian.min.js", "text/javascript; charset=utf-8"),
+    **{f"/assets/{name}": ("vidscale.serve", f"page/{name}", _TYPES[name.rpartition(".")[2]]) for name in PAGE_FILES},
+    "/assets/tokens.css": ("vidscale.report", "assets/tokens.css", _TYPES["css"]),
+    "/assets/plotly.js": ("vidscale.report", "assets/plotly-cartesian.min.js", _TYPES["js"]),
 }
 
 
@@ -180,5 +184,14 @@ def _api(source: StudySource) -> APIRouter:
              summary="The same with the question as query parameters")
     def recommend_query(query: Annotated[QuestionQuery, Query()]) -> Response:
         return answer_recommend(query.body())
+
+    @api.post("/staircase", response_model=document(Staircase),
+              summary="Every budget at which the choice changes, whatever the question's own budget")
+    def staircase_body(body: QuestionBody) -> Response:
+        served = source.current()
+        asked = body.model_copy(update={"budget": None})
+        found = answers.get(served, f"staircase {asked.model_dump_json()}", lambda: encoded(
+            staircase(served.answerer, asked.question(served.answerer.stored))))
+        return Response(found, media_type="application/json", headers={"cache-control": "no-store"})
 
     return api

@@ -19,7 +19,10 @@ export function why(section, answer) {
 export function comparison(section, answer) {
   const found = answer.comparison;
   section.hidden = !found;
-  if (!found) return;
+  if (!found) {
+    put(section);
+    return;
+  }
   const of = unit(answer.cost.unit, Math.max(answer.cost.value, found.cost));
   const level = plain(100 * answer.error.level, 4);
   const row = (label, key, at, error, cost) => {

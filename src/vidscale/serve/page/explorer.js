@@ -75,10 +75,16 @@ function restore() {
   const { question, ignored } = read(location.search);
   const { question: kept, dropped } = fitting(tidy({ ...defaults(question), ...question }), page.study);
   page.question = tidy(kept);
-  const lost = [...ignored.map(words), ...dropped];
-  if (lost.length) notice(`The link asks for what this study cannot answer; left out: ${lost.join("; ")}.`, "warn");
   page.showControls(page.question, ends());
   request();
+  const lost = [...ignored.map(words), ...dropped];
+  return lost.length ? `The link asks for what this study cannot answer; left out: ${lost.join("; ")}.` : "";
+}
+
+/** The same, with a notice where something was left out. */
+function visit() {
+  const said = restore();
+  if (said) notice(said, "warn");
 }
 
 /** What a URL leaves open is as the study says, unless the URL asks for another cost, whose budget is in other units. */
@@ -145,6 +151,7 @@ function failed(fault, question, another) {
     at("answer-title").textContent = "Best configuration";
     put(at("verdict"), refusal(fault.message, remedies()));
     at("more").hidden = true;
+    for (const id of ["why", "comparison", "next", "ties", "costs", "commands"]) put(at(id));
     at("brief").textContent = "no answer for this question";
     document.title = "no answer – vidscale";
     return;
@@ -188,7 +195,7 @@ async function curve() {
     page.showPlots(answer, await curves.get(key));
     return;
   }
-  const asking = post("frontier", rest);
+  const asking = post("staircase", rest);
   curves.set(key, asking);
   if (curves.size > 40) curves.delete(curves.keys().next().value);
   try {
@@ -255,9 +262,9 @@ async function pulse() {
 async function replaced() {
   const before = page.study.table;
   await draw();
-  restore();
+  const lost = restore();
   const name = page.study.table === before ? `The study ${before} was updated` : `Another study is served now: ${page.study.table}, before ${before}`;
-  notice(`${name}. This page shows the new one.`, "warn");
+  notice(`${name}. This page shows the new one. ${lost}`, "warn");
 }
 
 // ── start ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -269,7 +276,7 @@ async function draw() {
   at("study-name").textContent = study.table;
   at("synthetic").hidden = !study.synthetic;
   page.showControls = controls(study, at("controls"), change);
-  page.showPlots = plots(at("plots"), (budget) => change({ budget: Number(budget.toPrecision(3)) }, "plot"));
+  page.showPlots = plots(at("plots"), (budget) => change({ budget }, "plot"));
   provenance(study);
   at("share").disabled = false;
 }
@@ -290,11 +297,11 @@ async function open() {
     return;
   }
   if (page.lost) found();
-  restore();
+  visit();
   pulse();
 }
 
-window.addEventListener("popstate", () => { if (page.study) restore(); });
+window.addEventListener("popstate", () => { if (page.study) visit(); });
 window.addEventListener("pagehide", settle);
 at("share").addEventListener("click", () => { settle(); copy(at("share"), location.href); });
 at("controls").addEventListener("submit", (event) => event.preventDefault());

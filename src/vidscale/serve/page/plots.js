@@ -68,15 +68,13 @@ export function plots(root, pick) {
 
   function fillSheet() {
     if (!sheet.open) return;
-    const { frontier, answer } = last;
-    const of = unit(answer.cost.unit, frontier.points.at(-1).budget);
-    put(body, table("Frontier", [`budget (${of.shown})`, "configuration", "error (%)", "interval", `cost (${of.shown})`],
-      frontier.points.map((point) => {
-        const shown = interval(point.error, point.mean_low, point.mean_high);
-        return [figure(amount(point.budget, of), point.budget, "frontier_budget"), inShort(point.configuration),
-          figure(shown.value, point.error, "frontier_error"), `${shown.low} to ${shown.high}`,
-          figure(amount(point.cost, of), point.cost, "frontier_cost")];
-      })));
+    const { frontier } = last;
+    const of = unit(frontier.unit, frontier.steps.at(-1).cost);
+    put(body, table("Frontier", [`from a budget of (${of.shown})`, "configuration", "error (%)", "interval"], frontier.steps.map((step) => {
+      const shown = interval(step.error.value, step.error.mean_low, step.error.mean_high);
+      return [figure(amount(step.cost, of), step.cost, "step_cost"), inShort(step.configuration),
+        figure(shown.value, step.error.value, "step_error"), `${shown.low} to ${shown.high}`];
+    })));
   }
 
   return function show(answer, frontier) {
@@ -89,14 +87,14 @@ export function plots(root, pick) {
 
 /** What a plot shows nothing of, in words. */
 function flat(frontier) {
-  const still = FACTORS.filter(([factor]) => frontier.lattice.levels[factor].length < 2).map(([, label]) => label);
+  const still = FACTORS.filter(([factor]) => frontier.levels[factor].length < 2).map(([, label]) => label);
   return still.length ? `Not varied in this study, so without a path: ${still.join(", ")}. Choose a budget by clicking a plot.`
     : "Choose a budget by clicking a plot.";
 }
 
 function ends(frontier) {
-  const [first, last] = [frontier.points[0], frontier.points.at(-1)];
-  return `${plain(100 * first.error)} % at ${withUnit(first.budget, frontier.unit)}, ${plain(100 * last.error)} % at ${withUnit(last.budget, frontier.unit)}`;
+  const [first, last] = [frontier.steps[0], frontier.steps.at(-1)];
+  return `${plain(100 * first.error.value)} % at ${withUnit(first.cost, frontier.unit)}, ${plain(100 * last.error.value)} % at ${withUnit(last.cost, frontier.unit)}`;
 }
 
 function style() {
@@ -114,8 +112,8 @@ function base(look, extra) {
 }
 
 function budgetAxis(answer, frontier, look, title) {
-  const seen = [...frontier.points.map((point) => point.budget), answer.question.budget];
-  const [low, high] = [Math.min(...seen), Math.max(...seen)];
+  const seen = reaching(frontier.steps, answer).map((step) => step.cost);
+  const [low, high] = [Math.min(seen[0], answer.question.budget), seen.at(-1)];
   const found = unit(answer.cost.unit, high);
   const ticks = steps(low / found.scale, high / found.scale);
   return { type: "log", range: [Math.log10(low) - 0.03, Math.log10(high) + 0.03], fixedrange: true, gridcolor: look.grid,
@@ -141,15 +139,15 @@ function hover(answer, at, error, budget) {
 }
 
 function errorPlot(answer, frontier, look) {
-  const points = reaching(frontier.points, answer.question.budget);
-  const x = points.map((point) => point.budget);
+  const steps = reaching(frontier.steps, answer);
+  const x = steps.map((step) => step.cost);
   const step = { shape: "hv", width: 2 };
   const edge = { x, mode: "lines", hoverinfo: "skip", line: { ...step, width: 0 } };
   const traces = [
-    { ...edge, y: points.map((point) => 100 * point.mean_low) },
-    { ...edge, y: points.map((point) => 100 * point.mean_high), fill: "tonexty", fillcolor: faded(look.line, look.band) },
-    { x, y: points.map((point) => 100 * point.error), mode: "lines", line: { ...step, color: look.line },
-      hovertemplate: points.map((point) => hover(answer, point.configuration, point.error, point.budget)) },
+    { ...edge, y: steps.map(({ error }) => 100 * error.mean_low) },
+    { ...edge, y: steps.map(({ error }) => 100 * error.mean_high), fill: "tonexty", fillcolor: faded(look.line, look.band) },
+    { x, y: steps.map(({ error }) => 100 * error.value), mode: "lines", line: { ...step, color: look.line },
+      hovertemplate: hovers(answer, steps) },
     mark([answer.question.budget], [100 * answer.error.value], "circle", look.chosen, look,
       [hover(answer, answer.configuration, answer.error.value, answer.question.budget)]),
   ];
@@ -166,15 +164,18 @@ function errorPlot(answer, frontier, look) {
     yaxis: { gridcolor: look.grid, zeroline: false, fixedrange: true, automargin: true, title: { text: "error (%)", font: { color: look.muted } } } })];
 }
 
-/** The curve goes on as it is beyond its last step: a larger budget buys nothing more. */
-function reaching(points, budget) {
-  const last = points.at(-1);
-  return budget > last.budget ? [...points, { ...last, budget }] : points;
+/** The curve goes on level beyond its last step, to the dearest configuration and to the budget: more buys nothing. */
+function reaching(steps, answer) {
+  const last = steps.at(-1);
+  const end = Math.max(answer.budget_range[1], answer.question.budget);
+  return end > last.cost ? [...steps, { ...last, cost: end }] : steps;
 }
 
+const hovers = (answer, steps) => steps.map((step) => hover(answer, step.configuration, step.error.value, step.cost));
+
 function pathPlot(answer, frontier, look) {
-  const points = reaching(frontier.points, answer.question.budget);
-  const shown = FACTORS.filter(([factor]) => frontier.lattice.levels[factor].length > 1);
+  const steps = reaching(frontier.steps, answer);
+  const shown = FACTORS.filter(([factor]) => frontier.levels[factor].length > 1);
   const traces = [];
   const layout = base(look, { shapes: [upright(answer, look, "paper")], margin: { l: 56, r: 12, t: 20, b: 44 }, annotations: [] });
   const gap = 0.1;
@@ -182,15 +183,14 @@ function pathPlot(answer, frontier, look) {
   shown.forEach(([factor, label, scale, letter], k) => {
     const id = k ? String(k + 1) : "";
     const top = 1 - k * (height + gap);
-    const levels = spread(frontier.lattice.levels[factor], 5);
+    const levels = spread(frontier.levels[factor], 5);
     const domain = [Math.max(top - height, 0), top];
     layout[`yaxis${id}`] = { type: "log", domain, fixedrange: true, gridcolor: look.grid, zeroline: false, tickvals: levels,
-      ticktext: levels.map((value) => (scale === 1e9 ? params(value) : `${plain(value / scale, 4)}${letter}`)), range: range(frontier.lattice.levels[factor]) };
+      ticktext: levels.map((value) => (scale === 1e9 ? params(value) : `${plain(value / scale, 4)}${letter}`)), range: range(frontier.levels[factor]) };
     layout.annotations.push({ text: label, xref: "paper", yref: "paper", x: 0, y: top, xanchor: "left", yanchor: "bottom", showarrow: false,
       font: { color: look.muted, size: 12 } });
-    traces.push({ x: points.map((point) => point.budget), y: points.map((point) => point.configuration[factor]), yaxis: `y${id}`,
-      mode: "lines", line: { shape: "hv", width: 2, color: look.line },
-      hovertemplate: points.map((point) => hover(answer, point.configuration, point.error, point.budget)) },
+    traces.push({ x: steps.map((step) => step.cost), y: steps.map((step) => step.configuration[factor]), yaxis: `y${id}`,
+      mode: "lines", line: { shape: "hv", width: 2, color: look.line }, hovertemplate: hovers(answer, steps) },
     { ...mark([answer.question.budget], [answer.configuration[factor]], "circle", look.chosen, look,
       [hover(answer, answer.configuration, answer.error.value, answer.question.budget)]), yaxis: `y${id}` });
     const now = answer.comparison;
