@@ -89,9 +89,14 @@ def test_a_slow_api_dims_the_last_answer_and_the_newest_question_wins(open_page,
     settle(page)
     page.evaluate(WATCH)
     page.evaluate(SLOW)
-    for budget in ("6", "7", "8", "9"):
-        page.locator("#budget").fill(budget)
-        page.wait_for_timeout(40)
+    page.evaluate("""async () => {
+        const field = document.getElementById('budget');
+        for (const budget of ['6', '7', '8', '9']) {
+            field.value = budget;
+            field.dispatchEvent(new Event('input'));
+            await new Promise((done) => setTimeout(done, 20));
+        }
+    }""")
     page.wait_for_function("() => document.getElementById('answer').ariaBusy === 'true'")
     assert page.locator("#choice").is_visible()
     settle(page)
