@@ -100,7 +100,9 @@ def by_formula(at: Sequence[str], model: "PaperCost", screen: Screen) -> None:
 
     if not at:
         raise InputError("nothing to cost; give --at lm_params=7.5e9,frames=32,tokens_per_frame=196")
-    rows = [price(model, configuration(text, "--at")) for text in at]
+    from vidscale.report.cost_listing import formula_row
+
+    rows = [formula_row(model, configuration(text, "--at")) for text in at]
     if screen.printing.as_json:
         screen.json({"cost": model.name, "unit": model.unit, "encoder_params": model.encoder_params,
                      "encoder_tokens": model.encoder_tokens, "configurations": rows})
@@ -108,20 +110,6 @@ def by_formula(at: Sequence[str], model: "PaperCost", screen: Screen) -> None:
     from vidscale.report.listings import cost_table
 
     screen.tables(cost_table(rows, model.encoder_params, model.encoder_tokens))
-
-
-def price(model: Any, x: Any) -> dict[str, float]:
-    """One configuration with its costs in FLOPs; `lm_only_bias` is what the LM-only formula misses, as a fraction."""
-    import numpy as np
-
-    from vidscale.cost import LmOnlyCost
-
-    point = np.array([[x.lm_params, x.frames, x.tokens_per_frame]], dtype=np.float64)
-    total, lm_only = float(model.cost(point)[0]), float(LmOnlyCost().cost(point)[0])
-    return {**x.as_dict(), "encoder_flops": float(model.encoder_cost(point)[0]),
-            "lm_flops": float(model.lm_cost(point)[0]), "inference_flops": total,
-            "encoder_share": float(model.encoder_share(point)[0]), "lm_only_flops": lm_only,
-            "lm_only_bias": lm_only / total - 1}
 
 
 # --- in full ----------------------------------------------------------------------------------------------

@@ -1,17 +1,13 @@
 """`vidscale predict`: the error of configurations nobody has run."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from vidscale.cli.options import Costing, FitSource, Fitting, Predicting, Printing, Reading, TaskAnswers
 from vidscale.cli.screen import Screen
 from vidscale.errors import InputError
-
-if TYPE_CHECKING:
-    from vidscale.cost import CostModel
-    from vidscale.study import Model
 
 #: Most configurations that are predicted at once.
 MOST = 10_000
@@ -49,35 +45,22 @@ def predict(
     settings = study_settings(fitting, costing=costing, predicting=predicting,
                               stored=None if saved is None else saved.cost_settings)
     use_threads(printing)
-    import numpy as np
-
-    from vidscale.cost.deployment import cost_notes, cost_of
+    from vidscale.cost.deployment import cost_of
     from vidscale.report import plain, tables
-    from vidscale.space import FACTORS_AND_DATA
+    from vidscale.report.predictions import check_complete, predictions
     from vidscale.study import cost_model
 
     def early(table: Any) -> None:
         cost_of(settings.cost)
         for point in asked:
-            _check_complete(point, table.varying, table.name)
+            check_complete(point, table.varying, table.name)
 
     with screen.progress(3 * len(settings.forms) + 2) as tick:
         model, notes = open_model(source, saved, reading, fitting, settings, task, tick, early, choosing=False)
-    rows = np.array([[_value(model, point, factor) for factor in FACTORS_AND_DATA] for point in asked])
-    outside = [model.outside(row) for row in rows]
-    told = [{f: float(v) for f, v in zip(FACTORS_AND_DATA, row, strict=True) if f in model.levels or f in point}
-            for row, point in zip(rows, asked, strict=True)]
     cost = cost_model(model, encoder(costing, model.encoder), settings.cost)
-    costs, unpriced = row_costs(cost, told)
-    found = []
-    for target in task or list(model.targets):
-        said = model.predict(target, rows, predictor=predicting.predictor, level=predicting.level,
-                             n_eval=predicting.n_eval, seed=fitting.seed)
-        found += plain.prediction_dict(target, told, said, outside, costs)
-    over = sum(row["error"] > 1 for row in found)
-    notes = (*notes, *([unpriced] if unpriced else cost_notes(cost, rows[:, :3])), *(
-        [f"{over} of {len(found)} predicted errors are above 100 %: no error can be that high, the law is used beyond "
-         "what it can describe"] if over else []))
+    found, said = predictions(model, asked, cost, targets=task or None, predictor=predicting.predictor,
+                              level=predicting.level, n_eval=predicting.n_eval, seed=fitting.seed)
+    notes = (*notes, *said)
     if printing.as_json:
         screen.json({"model": plain.model_dict(model), "predictor": predicting.predictor, "level": predicting.level,
                      "cost": cost.name, "unit": cost.unit, "predictions": found, "notes": list(notes)})
@@ -86,25 +69,6 @@ def predict(
     screen.tables(tables.prediction_table(found, title=title, predictor=predicting.predictor, cost=cost.name,
                                          cost_unit=cost.unit))
     screen.notes(notes)
-
-
-def row_costs(cost: "CostModel", points: list[dict[str, float]]) -> tuple[list[dict[str, Any]], str]:
-    """What each configuration costs and which limits it breaks, and why some have no cost: they lack a factor."""
-    import numpy as np
-
-    from vidscale.cost.constraints import base_cost, broken_limits
-    from vidscale.space import FACTORS
-
-    found: list[dict[str, Any]] = [{"cost": None, "limits_broken": []} for _ in points]
-    whole = [i for i, point in enumerate(points) if all(f in point for f in FACTORS)]
-    if whole:
-        x = np.array([[points[i][f] for f in FACTORS] for i in whole])
-        amounts = base_cost(cost).cost(x)
-        for i, amount, broken in zip(whole, amounts.tolist(), broken_limits(cost, x), strict=True):
-            found[i] = {"cost": amount, "limits_broken": list(broken)}
-    missing = [f for f in FACTORS if any(f not in point for point in points)]
-    why = f"no cost where {', '.join(missing)} is not known: add {missing[0]}=… to the configuration" if missing else ""
-    return found, why
 
 
 def read_points(path: Path) -> list[dict[str, float]]:
@@ -131,19 +95,3 @@ def read_points(path: Path) -> list[dict[str, float]]:
             value = float(values[name][wrong])
             raise cells.fail(wrong, f"the value is {value:g}", factor_fault(name, value).lstrip(";: "))
     return [{name: float(values[name][i]) for name in names} for i in range(len(raw.cells))]
-
-
-def _check_complete(point: dict[str, float], needed: Any, name: str) -> None:
-    missing = [factor for factor in needed if factor not in point]
-    if missing:
-        given = ",".join(f"{k}={v:g}" for k, v in point.items())
-        raise InputError(f"configuration {given} lacks {', '.join(missing)}, on which the errors in {name} depend; add "
-                         f"{missing[0]}=…")
-
-
-def _value(model: "Model", point: dict[str, float], factor: str) -> float:
-    """The factor's value, or its only measured one where the law does not depend on it."""
-    if factor in point:
-        return point[factor]
-    _check_complete(point, model.form.factors, model.table)
-    return float(model.levels[factor][0]) if factor in model.levels else 1.0

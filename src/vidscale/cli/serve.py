@@ -26,9 +26,9 @@ def serve(
 ) -> None:
     """Serve the explorer and its JSON API.
 
-    The explorer is a page to turn the budget on. It is at /, the API under /api/v1 with its description at /openapi.json. A study's folder or fit.json is read
-    again when it changes, so that a deployment can poll as its data grow. Listens to this machine alone unless --host
-    says otherwise. Ends with Ctrl-C.
+    The explorer is a page to turn the budget on. It is at /, the API under /api/v1 with its description at
+    /openapi.json. A study's folder or fit.json is read again when it changes, so that a deployment can poll as its data
+    grow. Listens to this machine alone unless --host says otherwise. Ends with Ctrl-C.
 
     \b
     Example:

@@ -194,6 +194,15 @@ class Answerer:
         key = (question.lattice, tuple(allowed.items()))
         return self._lattices.get(key, lambda: _allowed(self.model, question.lattice, allowed))
 
+    def held_lattice(self, kind: str, fixed: Mapping[str, float]) -> Lattice:
+        """A lattice with factors held at a value, whether that is one of its levels or not.
+
+        Raises:
+            InputError: an unknown lattice or factor, or a factor that the table lacks and nobody holds.
+        """
+        key = ("held", kind, tuple(sorted(fixed.items())))
+        return self._lattices.get(key, lambda: make_lattice(self.model, kind, fixed))
+
     def planner(self) -> CostModel:
         """How someone who counts FLOPs counts them."""
         return cost_of(CostSettings(), self.encoder or self.model.encoder)

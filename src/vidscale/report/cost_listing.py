@@ -8,7 +8,9 @@ from vidscale.report.plain import jsonable
 from vidscale.report.tables import FACTOR_COLUMNS, Column, Table
 
 if TYPE_CHECKING:
+    from vidscale.cost import PaperCost
     from vidscale.cost.quote import Quote
+    from vidscale.space import ScalingFactors
 
 #: Version of what `quote_dict` gives.
 SCHEMA = "vidscale-quote-1"
@@ -16,6 +18,20 @@ SCHEMA = "vidscale-quote-1"
 _PART_NAMES: Mapping[str, str] = {"encoder": "vision encoder", "projector": "projector",
                                   "prefill_linear": "prefill, linear", "prefill_attention": "prefill, attention",
                                   "head": "output head", "decode": "decode"}
+
+
+def formula_row(model: "PaperCost", x: "ScalingFactors") -> dict[str, float]:
+    """One configuration with its costs in FLOPs; `lm_only_bias` is what the LM-only formula misses, as a fraction."""
+    import numpy as np
+
+    from vidscale.cost import LmOnlyCost
+
+    point = np.array([list(x)], dtype=np.float64)
+    total, lm_only = float(model.cost(point)[0]), float(LmOnlyCost().cost(point)[0])
+    return {**x.as_dict(), "encoder_flops": float(model.encoder_cost(point)[0]),
+            "lm_flops": float(model.lm_cost(point)[0]), "inference_flops": total,
+            "encoder_share": float(model.encoder_share(point)[0]), "lm_only_flops": lm_only,
+            "lm_only_bias": lm_only / total - 1}
 
 
 def quote_dict(quote: "Quote") -> dict[str, Any]:

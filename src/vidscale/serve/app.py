@@ -14,9 +14,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from vidscale.errors import InputError
-from vidscale.recommend import Recommendation, Staircase, recommend, staircase
+from vidscale.recommend import Recommendation, Staircase
 from vidscale.recommend.answerer import Kept
 from vidscale.report.plain import dumps
+from vidscale.serve import verbs
 from vidscale.serve.bodies import QuestionBody, QuestionQuery, one_line
 from vidscale.serve.documents import document
 from vidscale.serve.guard import LOOPBACK, Guard
@@ -156,9 +157,8 @@ def _api(source: StudySource) -> APIRouter:
 
     def answer_recommend(body: QuestionBody) -> Response:
         served = source.current()
-        key = f"recommend {body.model_dump_json()}"
-        found = answers.get(served, key, lambda: encoded(
-            recommend(served.answerer, body.question(served.answerer.stored))))
+        found = answers.get(served, f"recommend {body.model_dump_json()}", lambda: encoded(
+            verbs.recommended(served.answerer, body.question(served.answerer.stored))))
         return Response(found, media_type="application/json", headers={"cache-control": "no-store"})
 
     @api.get("/health", response_model=Health, summary="Whether the server answers, and for which data")
@@ -191,7 +191,25 @@ def _api(source: StudySource) -> APIRouter:
         served = source.current()
         asked = body.model_copy(update={"budget": None})
         found = answers.get(served, f"staircase {asked.model_dump_json()}", lambda: encoded(
-            staircase(served.answerer, asked.question(served.answerer.stored))))
+            verbs.stairs(served.answerer, asked.question(served.answerer.stored))))
         return Response(found, media_type="application/json", headers={"cache-control": "no-store"})
 
+    def verb(address: str, kind: type[BaseModel], work: Callable[..., Any], answer: type[BaseModel], summary: str
+             ) -> None:
+        def endpoint(body: Any) -> Response:
+            served = source.current()
+            found = answers.get(served, f"{address} {body.model_dump_json()}",
+                                lambda: encoded(work(served.answerer, body)))
+            return Response(found, media_type="application/json", headers={"cache-control": "no-store"})
+
+        endpoint.__annotations__["body"] = kind
+        endpoint.__name__ = address.strip("/")
+        api.post(address, response_model=answer, summary=summary)(endpoint)
+
+    verb("/predict", verbs.PredictBody, verbs.predict, verbs.PredictAnswer, "Predicted errors of configurations")
+    verb("/frontier", verbs.FrontierBody, verbs.frontier, verbs.FrontierAnswer,
+         "The best configuration for each target, data size and budget")
+    verb("/elasticity", verbs.ElasticityBody, verbs.elasticity, verbs.ElasticityAnswer,
+         "How the optimum of one task moves as finetuning data grows; takes seconds")
+    verb("/cost", verbs.CostBody, verbs.cost, verbs.CostAnswer, "What configurations cost, by formula or in full")
     return api

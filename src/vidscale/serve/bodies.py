@@ -24,6 +24,8 @@ _TOLD = sentences(Question)
 Name = Annotated[str, Field(max_length=200)]
 Positive = Annotated[float, Field(gt=0, le=1e300, allow_inf_nan=False)]
 Count = Annotated[int, Field(le=10**6)]
+#: Kind of cost → the most of it.
+Amounts = Annotated[dict[Name, Positive], Field(max_length=len(LIMITS))]
 #: Values of a factor, at most as many as a lattice has levels.
 Values = Annotated[list[Positive], Field(max_length=64)]
 Kind = Literal["flops", "lm-only", "flops-exact", "ttft", "latency", "gpu-seconds", "dollars"]
@@ -70,9 +72,9 @@ class Shared(CostFields):
     data_size: Annotated[float | None, Field(ge=1, le=1e15, allow_inf_nan=False,
                                              description=_told("data_size"))] = None
     task: Annotated[Name | None, Field(description=_told("task"))] = None
-    lm_params: Annotated[Values, Field(description=_told("lm_params"))] = []
-    frames: Annotated[Values, Field(description=_told("frames"))] = []
-    tokens_per_frame: Annotated[Values, Field(description=_told("tokens_per_frame"))] = []
+    lm_params: Annotated[Values, Field(description=_told("lm_params"))] = Field(default_factory=list)
+    frames: Annotated[Values, Field(description=_told("frames"))] = Field(default_factory=list)
+    tokens_per_frame: Annotated[Values, Field(description=_told("tokens_per_frame"))] = Field(default_factory=list)
     memory_limit_bytes: Annotated[Positive | None, Field(description=_told("memory_limit_bytes"))] = None
     predictor: Annotated[Literal["point", "bagged"], Field(description=_told("predictor"))] = "point"
     lattice: Annotated[Lattices, Field(description=_told("lattice"))] = "measured"
@@ -87,7 +89,7 @@ class QuestionBody(Shared):
 
     weights: Annotated[dict[Name, Annotated[float, Field(ge=0, le=1e300, allow_inf_nan=False)]] | None,
                        Field(max_length=1000, description=_told("weights"))] = None
-    limits: Annotated[dict[Name, Positive], Field(max_length=len(LIMITS), description=_told("limits"))] = {}
+    limits: Amounts = Field(default_factory=dict, description=_told("limits"))
     current: Annotated[Factors | None, Field(description=_told("current"))] = None
 
     def question(self, stored: CostSettings | None) -> Question:
@@ -107,10 +109,10 @@ class QuestionBody(Shared):
 class QuestionQuery(Shared):
     """The same question as query parameters, so that every state has an address and a poller needs no body."""
 
-    weight: Annotated[list[Name], Field(max_length=1000,
-                                        description="task=weight, in place of a task; repeatable.")] = []
-    limit: Annotated[list[Name], Field(max_length=len(LIMITS), description="kind<=amount with its unit, such as "
-                                                                           "ttft<=300ms; repeatable.")] = []
+    weight: list[Name] = Field(default_factory=list, max_length=1000,
+                               description="task=weight, in place of a task; repeatable.")
+    limit: list[Name] = Field(default_factory=list, max_length=len(LIMITS),
+                              description="kind<=amount with its unit, such as ttft<=300ms; repeatable.")
     current: Annotated[Name | None, Field(description="The configuration in use now: "
                                           "lm_params=7.5e9,frames=8,tokens_per_frame=196.")] = None
 
