@@ -120,14 +120,18 @@ def _watch(seen: Watched) -> None:
     log.send("Network.enable")
 
 
-def findings(page: Any, *, grave: bool = True) -> list[str]:
+def findings(page: Any, *, grave: bool = True, leave_out: str | None = None) -> list[str]:
     """What axe-core finds on a page, one line each: its rule, how bad, where; the serious and critical ones only.
+
+    `leave_out` is a selector of what is not looked into, such as the inside of plots, whose thousands of shapes are
+    one image with a name to assistive technology.
 
     The rules run in the page as the debugger evaluates them, which no content security policy forbids.
     """
     source = (files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
     page.evaluate(f"() => {{ {source}\n }}")
-    found = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")["violations"]
+    where = {"exclude": [[leave_out]]} if leave_out else {"include": [["html"]]}
+    found = page.evaluate("(where) => axe.run(where, {resultTypes: ['violations']})", where)["violations"]
     return [f"{each['id']} ({each['impact']}): {each['help']}: "
             + "; ".join(f"{node['target']} {node['failureSummary']}" for node in each["nodes"][:3])
             for each in found if not grave or each["impact"] in GRAVE]

@@ -98,7 +98,7 @@ def shows_points(text, points):
 
 def test_study_prints_what_json_holds(run, table, tmp_path):
     text, data = both(run, "study", table, "--out", "answer", *QUICK)
-    assert text.rstrip().splitlines()[-1] == "answer/summary.md"
+    assert text.rstrip().splitlines()[-2:] == ["answer/summary.md", "answer/report.html"]
     assert data["reason"] in text
     assert data["form"] == "add"
     lead = [p for p in data["frontier"]["points"] if p["target"] == "average"]

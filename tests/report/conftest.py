@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from vidscale.cost.constraints import Limit
+from vidscale.cost.deployment import CostSettings
 from vidscale.measurements import read_measurements
 from vidscale.space import ScalingFactors
 from vidscale.study import StudySettings, run_study
@@ -36,3 +38,51 @@ def plain_study():
     current = ScalingFactors(lm_params=7e9, frames=10, tokens_per_frame=64)
     return run_study(read_measurements(frame, name="grid"), StudySettings(
         forms=("add",), draws=6, starts=4, folds=3, predictor="bagged", current=current, budgets=(2e13, 6e13)))
+
+
+#: Names that break a page which does not escape, isolate or bound them.
+HOSTILE = ("</script><script>document.title='owned'</script>", "<!--<script>", "<img src=x onerror=alert(1)>",
+           "مهمة الفيديو الطويل", "%{x} %{customdata[0]} <b>bold</b>", "x" * 180, "many words " * 20,
+           "<a href='javascript:alert(1)'>click</a>", "line\nbreak\u2028sep", "quote\"'`&amp;")
+
+
+def _made(tasks, sizes, name, settings):
+    grid = itertools.product((1e9, 8e9), (4, 8, 16), (16, 49, 196), sizes, tasks)
+    frame = pd.DataFrame(grid, columns=["lm_params", "frames", "tokens_per_frame", "data_size", "task"])
+    noise = np.random.default_rng(0).standard_normal(len(frame))
+    frame["error"] = (0.1 * (frame["lm_params"] / 1e9) ** -0.5 + 0.3 * frame["frames"] ** -0.6 + 0.15
+                      + 0.3 * frame["tokens_per_frame"] ** -0.4 + 0.1 * (frame["data_size"] / 1e6) ** -0.3) \
+        * np.exp(0.01 * noise)
+    return run_study(read_measurements(frame, name=name), settings)
+
+
+@pytest.fixture(scope="session")
+def hostile_study():
+    """Ten tasks and a table whose names are attacks, in several scripts, or very long."""
+    return _made(HOSTILE, (2.5e5, 1e6), "</title><script>alert(1)</script> جدول",
+                 StudySettings(forms=("add", "mult"), draws=6, starts=4, folds=3))
+
+
+@pytest.fixture(scope="session")
+def many_study():
+    """Forty tasks at one data size, nothing held out."""
+    return _made([f"task {i:02d}" for i in range(40)], (1e6,), "forty",
+                 StudySettings(forms=("mult",), draws=4, starts=2, folds=0))
+
+
+@pytest.fixture(scope="session")
+def latency_study():
+    """paper-design by latency under a limit: no convex optimum, what planning by FLOPs loses, milliseconds."""
+    cost = CostSettings(kind="latency", gpu="h200", output_tokens=8, limits=(Limit(kind="memory", value=18e9),))
+    return run_study(read_measurements("paper-design"),
+                     StudySettings(forms=("mult",), draws=4, starts=2, folds=0, split="none", cost=cost))
+
+
+@pytest.fixture(scope="session")
+def small_study():
+    """Six runs of one task: as many parameters as configurations."""
+    rows = [(1e9, 8, 49, 2.5e5, .52), (1e9, 32, 49, 1e6, .462), (8e9, 8, 49, 1e6, .431), (8e9, 32, 196, 1e6, .372),
+            (1e9, 8, 196, 1e6, .47), (8e9, 32, 196, 2.5e5, .401)]
+    frame = pd.DataFrame(rows, columns=["lm_params", "frames", "tokens_per_frame", "data_size", "error"])
+    return run_study(read_measurements(frame.assign(task="mvbench", n_eval=4000), name="small"),
+                     StudySettings(draws=6, starts=4))

@@ -28,8 +28,8 @@ def folder(paper_study, tmp_path_factory):
 
 def test_every_file_is_there(paper_study, folder):
     names = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
-    assert names == {"fit.json", "study.json", "summary.md", "elasticity.csv", *(f"{n}.csv" for n in SHEETS),
-                     *(f"figures/{n}.png" for n in FIGURES)}
+    assert names == {"fit.json", "study.json", "summary.md", "report.html", "elasticity.csv",
+                     *(f"{n}.csv" for n in SHEETS), *(f"figures/{n}.png" for n in FIGURES)}
 
 
 def test_same_study_same_bytes(li_study, tmp_path):
@@ -119,7 +119,7 @@ def test_folders_that_will_not_do(li_study, tmp_path):
 def test_progress_is_told(li_study, tmp_path):
     told = []
     write_study(li_study, tmp_path, tick=told.append)
-    assert len(told) == 1 + len(FIGURES)
+    assert len(told) == 1 + len(FIGURES) + 2 * len(li_study.model.targets)
 
 
 def test_cells():

@@ -21,6 +21,8 @@ from vidscale.cli.screen import Screen
 if TYPE_CHECKING:
     from vidscale.study import Study
 
+#: The files to open first, named last on the screen.
+ANSWERS = ("summary.md", "report.html")
 
 
 def study(
@@ -60,7 +62,7 @@ def study(
     from vidscale.study import run_study
 
     targets = len(measurements.tasks) + (len(measurements.tasks) > 1)
-    with screen.progress(3 * len(settings.forms) + 2 * targets + 10) as tick:
+    with screen.progress(3 * len(settings.forms) + 4 * targets + 10) as tick:
         done = run_study(measurements, settings, tick=tick)
         files = write_folder(folder, lambda place: write_study(done, place, tick), study_files())
     if printing.as_json:
@@ -69,8 +71,8 @@ def study(
         screen.json({**study_dict(done), "files": [str(file) for file in files]})
     else:
         print_study(screen, done, every_task=bool(task))
-        screen.section("Files", [_near(file) for file in files if file.name != "summary.md"])
-        screen.lines(_near(folder.resolve() / "summary.md"))
+        screen.section("Files", [_near(file) for file in files if file.name not in ANSWERS])
+        screen.lines(*(_near(folder.resolve() / name) for name in ANSWERS))
 
 
 def study_files() -> set[str]:
@@ -78,7 +80,7 @@ def study_files() -> set[str]:
     from vidscale.report.summary import FILES
     from vidscale.report.write import FIGURES
 
-    return {*FILES, "summary.md", *(f"figures/{name}.png" for name in FIGURES)}
+    return {*FILES, *ANSWERS, *(f"figures/{name}.png" for name in FIGURES)}
 
 
 def print_study(screen: Screen, done: "Study", *, every_task: bool) -> None:

@@ -8,15 +8,14 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from vidscale.frontier import minimise
-from vidscale.report.measured import Isoflop, fitted, isoflop_groups, planned_costs, run_rows, sweep_labels
+from vidscale.report.curves import CURVE, envelopes, factor_lines, held_text
+from vidscale.report.measured import fitted, isoflop_groups, run_rows, sweep_labels
 from vidscale.report.numbers import plain, with_unit
 from vidscale.report.style import (
     COLOURS,
     MARKERS,
     factor_axis,
     legend_below,
-    level_name,
     new_figure,
     ordered_colours,
     panels,
@@ -31,10 +30,9 @@ if TYPE_CHECKING:
     from vidscale.study import Study
 
 Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
-#: Most panels of a figure by task, most lines in a panel, points along a drawn curve.
-MOST_TARGETS, MOST_LINES, CURVE = 12, 5, 50
+#: Most panels of a figure by task.
+MOST_TARGETS = 12
 
 
 @styled
@@ -89,7 +87,7 @@ def isoflop_figure(study: "Study") -> Figure | None:
     colours = ordered_colours(len(groups))
     for axes, factor in zip(panels(figure, len(varying), 3, sharey=True), varying, strict=True):
         k = FACTORS.index(factor)
-        x, least = _envelopes(study, groups, k)
+        x, least = envelopes(study, groups, k, lead)
         for g, (group, colour) in enumerate(zip(groups, colours, strict=True)):
             nudge = 1 + 0.035 * (g - (len(groups) - 1) / 2)
             at, seen = rows[group.runs, k], error[group.runs]
@@ -109,28 +107,6 @@ def isoflop_figure(study: "Study") -> Figure | None:
     return figure
 
 
-def _envelopes(study: "Study", groups: list[Isoflop], k: int) -> tuple[Floats, Floats]:
-    """Least predicted error within each group's budget with factor k held, over the measured box: (x, groups × x)."""
-    lattice, cost = study.model.measured_lattice(_held(study)), planned_costs(study)
-    low, high = lattice.bounds()
-    x = np.geomspace(low[k], high[k], CURVE)
-    law = study.model.target(study.model.lead).law.over(FACTORS_AND_DATA)
-    budgets, sizes = [group.budget for group in groups], np.unique([group.data_size or 1.0 for group in groups])
-    row = np.searchsorted(sizes, [group.data_size or 1.0 for group in groups])
-    least = np.full((len(groups), CURVE), np.nan)
-    for i, value in enumerate(x):
-        box = (low.copy(), high.copy())
-        box[0][k] = box[1][k] = value
-        found = minimise(law, cost, box, budgets, sizes)
-        least[:, i] = np.exp(found.log_error[0, row, np.arange(len(groups))])
-    return x, least
-
-
-def _held(study: "Study") -> dict[str, float]:
-    """Values of factors that the table lacks."""
-    return {f: float(study.frontier.lattice.levels[f][0]) for f in FACTORS if f not in study.model.levels}
-
-
 def _crop_to(every: "list[Axes]", seen: Floats) -> None:
     """Limits that show every measured point; a curve that leaves them is cut off."""
     seen = seen[np.isfinite(seen)]
@@ -142,7 +118,7 @@ def _crop_to(every: "list[Axes]", seen: Floats) -> None:
 @styled
 def factor_figure(study: "Study") -> Figure | None:
     """Error against each factor with the others held: measured runs and the law's curves. None if nothing is swept."""
-    factors = [f for f in study.model.form.factors if _lines(study, f)]
+    factors = [f for f in study.model.form.factors if factor_lines(study, f, study.model.lead)]
     if not factors:
         return None
     lead, rows = study.model.lead, run_rows(study)
@@ -152,7 +128,7 @@ def factor_figure(study: "Study") -> Figure | None:
                         f"Error against one factor, the others held, {lead}: form {study.form}", study)
     for axes, factor in zip(panels(figure, len(factors), columns, sharey=len(factors) <= 3), factors, strict=True):
         k = FACTORS_AND_DATA.index(factor)
-        lines = _lines(study, factor)
+        lines = factor_lines(study, factor, lead)
         for (members, name), colour, mark in zip(lines, ordered_colours(len(lines)), MARKERS * 9, strict=False):
             x = np.geomspace(rows[members, k].min(), rows[members, k].max(), CURVE)
             points = np.repeat(rows[members[:1]], CURVE, axis=0)
@@ -162,58 +138,9 @@ def factor_figure(study: "Study") -> Figure | None:
         factor_axis(axes.xaxis, factor, rows[np.concatenate([m for m, _ in lines]), k])
         percent_axis(axes.yaxis)
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.19), ncols=1 if len(factors) == 3 else 2,
-                    handlelength=1, columnspacing=1, title=_held_text(study, factor, lines[0][0]), title_fontsize=8.5)
+                    handlelength=1, columnspacing=1, title=held_text(study, factor, lead), title_fontsize=8.5)
     figure.supxlabel("points: measured runs; lines: the law", fontsize=8.5)
     return figure
-
-
-def _others(study: "Study", factor: str) -> list[str]:
-    return [f for f in study.model.form.factors if f != factor]
-
-
-def _lines(study: "Study", factor: str) -> list[tuple[Ints, str]]:
-    """Groups of runs that differ in one factor only, the longest first chosen, in rising order of what is held."""
-    rows, lead = run_rows(study), study.obs.target(study.model.lead)
-    present = np.isfinite(study.obs.error[:, lead])
-    k, others = FACTORS_AND_DATA.index(factor), [FACTORS_AND_DATA.index(f) for f in _others(study, factor)]
-    keys, group = np.unique(rows[:, others], axis=0, return_inverse=True)
-    group = group.reshape(-1)
-    counted = [(len(np.unique(rows[(group == g) & present, k])), g) for g in range(len(keys))]
-    most = max(count for count, _ in counted)
-    long = [g for count, g in counted if count >= max(3 if most >= 3 else 2, 0.6 * most)]
-    if most < 2:
-        return []
-    if others:
-        # Prefer lines that share all but one of the held values: they can be compared.
-        best = max((_family(keys, long, free) for free in range(len(others))), key=len)
-        long = best if len(best) > 1 else long
-    long = [long[i] for i in np.unique(np.round(np.linspace(0, len(long) - 1, MOST_LINES)).astype(int))]
-    moving = [i for i in range(len(others)) if len({keys[g, i] for g in long}) > 1]
-    found = []
-    for g in long:
-        members = np.flatnonzero((group == g) & present)
-        names = [level_name(FACTORS_AND_DATA[others[i]], keys[g, i]) for i in moving]
-        found.append((members[np.argsort(rows[members, k], kind="stable")], ", ".join(names) or "measured"))
-    return found
-
-
-def _family(keys: Floats, long: list[int], free: int) -> list[int]:
-    """The largest set of groups that differ in one held factor only."""
-    families: dict[tuple[float, ...], list[int]] = {}
-    for g in long:
-        families.setdefault(tuple(np.delete(keys[g], free).tolist()), []).append(g)
-    return max(families.values(), key=len)
-
-
-def _held_text(study: "Study", factor: str, members: Ints) -> str | None:
-    """What all lines of a panel hold in common."""
-    rows, lines = run_rows(study), _lines(study, factor)
-    shared = []
-    for other in _others(study, factor):
-        j = FACTORS_AND_DATA.index(other)
-        if len({rows[m[0], j] for m, _ in lines}) == 1:
-            shared.append(level_name(other, rows[members[0], j]))
-    return "at " + ", ".join(shared) if shared else None
 
 
 @styled

@@ -9,6 +9,7 @@ from vidscale.errors import InputError
 from vidscale.forms import Posynomial
 from vidscale.report.fit_figures import comparison_figure, factor_figure, fitted_figure, isoflop_figure
 from vidscale.report.frontier_figures import elasticity_figure, error_figure, paths_figure
+from vidscale.report.page import report_page
 from vidscale.report.plain import dumps, jsonable, study_dict
 from vidscale.report.sheets import (
     comparison_sheet,
@@ -49,7 +50,7 @@ def write_study(study: "Study", folder: Path, tick=lambda text: None) -> list[Pa
         tick: called with a line of text as work goes on.
 
     Returns:
-        The files, in the order written: fit.json, study.json, the CSV sheets, figures/*.png, summary.md.
+        The files, in the order written: fit.json, study.json, the CSV sheets, figures/*.png, summary.md, report.html.
 
     Raises:
         InputError: the folder is missing, not empty, or not writable.
@@ -83,8 +84,9 @@ def write_study(study: "Study", folder: Path, tick=lambda text: None) -> list[Pa
         if figure is not None:
             contents[f"figures/{name}.png"] = png(figure)
             figures.append(name)
-    names = ["fit.json", *contents, "summary.md"]
+    names = ["fit.json", *contents, "summary.md", "report.html"]
     contents["summary.md"] = summary(study, figures=figures, files=names).encode()
+    contents["report.html"] = report_page(study, versions=_versions(), files_beside=names, tick=tick).encode()
     for name, content in contents.items():
         write_bytes(folder / name, content)
         written.append(folder / name)

@@ -78,6 +78,16 @@ def predict(
                       new_high=new_high, level=level, n_eval=n_eval)
 
 
+def mean_interval(draws: Laws, noise: Noise, x: Floats, *, level: float = 0.9, seed: int = 0) -> tuple[Floats, Floats]:
+    """The interval for the true mean alone, the same numbers as `predict` gives; arguments as there."""
+    check_level(level)
+    values = draws.error(x)
+    if noise.misfit_variance > 0:
+        spread = np.random.default_rng([seed, 4]).standard_normal((NOISE_DRAWS, *values.shape))
+        values = (values * np.exp(np.sqrt(noise.misfit_variance) * spread)).reshape(-1, values.shape[1])
+    return quantiles(values, level)
+
+
 def quantiles(values: Floats, level: float) -> tuple[Floats, Floats]:
     """The equal-tailed interval of draws along axis 0 (Weibull plotting positions, unbiased for few draws)."""
     tail = (1 - level) / 2
