@@ -1,8 +1,8 @@
 """The report page in a real browser: opens from disk, quiet, readable, and shows the study's numbers in every state."""
 
 import pytest
-from browser import findings
 
+from browser import findings
 from vidscale.report.page import report_page
 from vidscale.report.page.words import answer_table, task_table
 from vidscale.report.sentences import largest_size_points
