@@ -1,7 +1,4 @@
-"""The moving-shapes study for one H200: every setting, as proposed and not fixed yet.
-
-No run of the sweep has been made. The recipe is fixed in a commit before the sweep starts, once a probe has shown most
-tasks above chance at the star's centre. The rate is 7e-4 because a base of hidden 256 diverged at 1.5e-3.
+"""The moving-shapes study: every setting, fixed before the first run of the sweep (LOG.md says what was tried before).
 
 A variant calls `shapes_h200()` and replaces fields (`dataclasses.replace`); `shapes_tiny()` is the same study at a size
 for a CPU and a minute.
@@ -14,25 +11,30 @@ from vidscale.runs.shapes.model import LmShape, TowerShape
 
 
 def shapes_h200() -> Study:
-    """The study: 7 language models (0.1M to 25M), 6 frame counts, 6 token counts, 4 data sizes."""
+    """The study: 5 language models (0.1M to 6M), 6 frame counts, 6 token counts, 4 data sizes."""
+    centre, sizes = ("2.3M", 16, 16), (6_400 * 24, 12_800 * 24, 25_600 * 24)
+    frames, tokens = (1, 2, 4, 8, 16, 32), (1, 4, 9, 16, 36, 64)
+    arms = (*((lm.name, *centre[1:]) for lm in LADDER if lm.name != centre[0]),
+            *((centre[0], count, centre[2]) for count in frames if count != centre[1]),
+            *((*centre[:2], count) for count in tokens if count != centre[2]))
     return Study(
         name="shapes-h200",
         tower=TowerShape(layers=4, hidden=128, mlp=512),
         ladder=LADDER,
-        frames=(1, 2, 4, 8, 16, 32),
-        tokens=(1, 4, 9, 16, 36, 64),
+        frames=frames,
+        tokens=tokens,
         tower_training=Training(examples=1_200_000, batch=512, learning_rate=1e-3),
         alignment=Training(examples=80_000, batch=128, learning_rate=3e-3),
-        base_training=Training(examples=128_000, batch=32, learning_rate=7e-4, reference_hidden=256),
-        finetuning=Training(examples=None, batch=32, learning_rate=7e-4, reference_hidden=256),
+        base_training=Training(examples=256_000, batch=32, learning_rate=6e-4, reference_hidden=256),
+        finetuning=Training(examples=None, batch=32, learning_rate=6e-4, reference_hidden=256),
         base_mix=((16, 16), (16, 4), (16, 16), (8, 36), (16, 16), (32, 4), (16, 1), (4, 64)),
         eval_clips=4096,
         data_seed=20,
-        star=Star(centre=("2.3M", 16, 16), data_sizes=(6_400 * 24, 12_800 * 24, 25_600 * 24)),
-        isoflop=IsoFlop(budgets=(1e9, 2.5e9, 6e9, 1.5e10), tolerance=0.13, data_size=51_200 * 24),
+        star=Star(centre=centre, data_sizes=sizes),
+        isoflop=IsoFlop(budgets=(8e8, 2e9, 5e9, 1.2e10), tolerance=0.16, data_size=51_200 * 24),
         repeats=(
-            Repeats(sweep="star", configurations=(("2.3M", 16, 16), ("0.3M", 16, 16), ("2.3M", 4, 16), ("2.3M", 16, 1)),
-                    data_sizes=(6_400 * 24, 25_600 * 24), seeds=(1, 2)),
+            Repeats(sweep="star", configurations=(centre,), data_sizes=sizes, seeds=(1, 2, 3)),
+            Repeats(sweep="star", configurations=arms, data_sizes=(sizes[0], sizes[-1]), seeds=(1,)),
         ),
     )
 

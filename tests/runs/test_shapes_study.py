@@ -156,7 +156,7 @@ def test_slices_make_whole_runs_and_go_on_where_the_last_ended(study, slices):
     assert len(first.done) == 3
     assert len(second.done) == 5
     assert first.done < second.done
-    assert {entry["kind"] for entry in second.log} == {"tower", "base", "run"}
+    assert {entry["kind"] for entry in second.log} == {"tower", "base", "run", "slice"}
     assert [entry["name"] for entry in second.log if entry["kind"] == "base"] == ["8k", "25k"]
     read = read_archives([out / "1.tar.gz", out / "2.tar.gz"], study)
     assert read.done == second.done

@@ -1,11 +1,12 @@
 """What the projector is first trained for: visual tokens that lie near the words for what they show.
 
-The towers of real video VLMs were trained together with text, and LLaVA trains its projector alone before anything else,
-so that a language model reads visual tokens as it reads words. Here a patch has known facts (`render.patch_labels`), so
-its target is the sum of the word embeddings of these facts. A fact that has no word (where exactly a mover is, when
-exactly a frame was taken) is written as waves along fixed random directions, so that what is near in the picture is near
-in the target; without it the projector would throw it away. What is rare is loud (`SALIENCE`): a sum in which an event
-counts like the glyph beside it is a needle in a haystack. The target of a pooled token is the mean of its patches'.
+The towers of real video VLMs were trained together with text, and LLaVA trains its projector alone before anything
+else, so that a language model reads visual tokens as it reads words. Here a patch has known facts
+(`render.patch_labels`), so its target is the sum of the word embeddings of these facts, rotated (`model.seen`). A fact
+that has no word (where exactly a mover is, when exactly a frame was taken) is written as waves along fixed random
+directions, so that what is near in the picture is near in the target; without it the projector would throw it away.
+What is rare is loud (`SALIENCE`): a sum in which an event counts like the glyph beside it is a needle in a haystack.
+The target of a pooled token is the mean of its patches'.
 """
 
 import math
@@ -23,13 +24,15 @@ _DIRECTIONS_SEED = 5
 
 def label_words() -> dict[str, list[tuple[str, ...]]]:
     """The words for each class of each label of a patch, in the order of the classes."""
-    rows, columns, tiles, eighths, parts = (words_of(group) for group in ("rows", "columns", "tiles", "eighths", "parts"))
+    rows, columns, tiles, eighths, parts = (
+        words_of(group) for group in ("rows", "columns", "tiles", "eighths", "parts"))
     places = [(rows[i // GRID], columns[i % GRID], tiles[i // GRID // 2 * TILES + i % GRID // 2])
               for i in range(GRID * GRID)]
     assert GRID == CELLS
     moments = [i * FRAMES // LABELS["time"] for i in range(LABELS["time"])]
     blink, flash, sign = words_of("events")
-    covers = [(), (blink,), *((flash, word) for word in words_of("flashes")), *((sign, word) for word in words_of("signs"))]
+    covers = [(), (blink,), *((flash, word) for word in words_of("flashes")),
+              *((sign, word) for word in words_of("signs"))]
     single = {"tile": words_of("dim-colours"), "glyph": words_of("glyphs"),
               "shape": ("", *words_of("shapes")), "colour": ("", *words_of("colours"))}
     return {

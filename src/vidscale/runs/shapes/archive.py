@@ -99,7 +99,7 @@ def _read(place: Path, study: Study) -> Results:
                    tower=weights.get(TOWER), bases=bases)
 
 
-def write_archive(place: Path, study: Study, results: Results) -> None:
+def write_archive(place: Path, study: Study, results: Results, *, weight_bytes: int = WEIGHT_BYTES) -> None:
     """The archive, whole or not at all."""
     about = {"name": study.name, "digest": study.digest, "settings": dataclasses.asdict(study),
              "tower": digest(results.tower) if results.tower else None,
@@ -109,7 +109,7 @@ def write_archive(place: Path, study: Study, results: Results) -> None:
         LOG: "".join(json.dumps(entry) + "\n" for entry in results.log).encode(),
         STUDY: json.dumps(about, indent=1).encode(),
     }
-    room = WEIGHT_BYTES
+    room = weight_bytes
     kept = ([(TOWER, results.tower)] if results.tower else []) + sorted(
         ((BASE.format(name), base) for name, base in results.bases.items()), key=lambda item: _size(item[1]))
     for name, weights in kept:

@@ -13,9 +13,11 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 from vidscale.errors import InputError
+from vidscale.runs.shapes.archive import WEIGHT_BYTES
 from vidscale.runs.shapes.config import Study
 from vidscale.runs.shapes.plan import Timing, describe, study_runs
 from vidscale.runs.shapes.scene import GRID
+from vidscale.runs.shapes.train import MODES
 
 RECIPE = "recipes/shapes_h200.py:shapes_h200"
 
@@ -90,7 +92,9 @@ def _parser() -> argparse.ArgumentParser:
     part.add_argument("--time-limit", type=float, default=540.0)
     part.add_argument("--workers", type=int, default=4)
     part.add_argument("--most-runs", type=int)
-    part.add_argument("--mode", default="eager", choices=("eager", "recorded", "compiled"))
+    part.add_argument("--gpus", type=int, default=1, help="the workers are spread over so many")
+    part.add_argument("--weight-mib", type=int, default=WEIGHT_BYTES // 2**20, help="most weights in the archive")
+    part.add_argument("--mode", default="eager", choices=MODES)
     part.add_argument("--device", default="cuda")
     part.add_argument("--timing", type=Path, help="a probe's JSON")
     part.set_defaults(command=_slice)
@@ -164,8 +168,6 @@ def _numbers(text: str, kind: type[int] | type[float], option: str) -> tuple[flo
 
 def _probe(given: argparse.Namespace, study: Study) -> None:
     from vidscale.runs.shapes.probe import TIMED, ProbeSettings, probe
-    from vidscale.runs.shapes.train import MODES
-
     study.lm(given.base)
     timed = TIMED
     if given.timed is not None:
@@ -191,6 +193,7 @@ def _slice(given: argparse.Namespace, study: Study) -> None:
     settings = SliceSettings(
         sizes=tuple(each for each in given.sizes.split(",") if each), match=given.match, workers=given.workers,
         time_limit_s=given.time_limit, device=given.device, mode=given.mode, most_runs=given.most_runs,
+        gpus=given.gpus, weight_bytes=given.weight_mib * 2**20,
         timing=_timing(given.timing))
     run_slice(study, settings, given.out / f"{study.name}.tar.gz", given.resume, _say)
 

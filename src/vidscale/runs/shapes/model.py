@@ -190,9 +190,9 @@ def seen(width: int) -> Tensor:
 def start_matching(layer: "_Layer", gain: float = 1.5) -> None:
     """Have every other head look for visual tokens that show the query's own word.
 
-    Pretrained language models come with heads that find a token by its content; models as small as these would spend most
-    of their pretraining on growing them. A head's query of a word equals its key of the same word seen, along the pairs of
-    dimensions that turn too slowly for the distance to matter; training may do with it what it likes.
+    Pretrained language models come with heads that find a token by its content; models as small as these would spend
+    most of their pretraining on growing them. A head's query of a word equals its key of the same word seen, along the
+    pairs of dimensions that turn too slowly for the distance to matter; training may do with it what it likes.
     """
     width = layer.qkv.weight.shape[1]
     half = HEAD_DIM // 2

@@ -19,11 +19,9 @@ from vidscale.runs.shapes.scene import (
     CELLS,
     FLASHES,
     FRAMES,
-    GLYPHS,
     MOVERS,
     SIDE,
     TILE,
-    TILE_COLOURS,
     TILES,
     Scene,
     centres,
@@ -59,7 +57,7 @@ _GROUPS: dict[str, tuple[str, ...]] = {
     "evaluated": ("how-many", "nth", "where-was", "which-kind", "direction-of", "speed-of", "start-of",
                   "colour-of-tile", "glyph-at"),
     "generic": ("cell-tile", "tile-glyph", "mover-at", "colour-of-shape", "when-flash", "flash-side", "flash-before",
-                "begin-in", "sign-when", "sign-side", "moves-along", "is-faster"),
+                "flash-in", "edge-when", "begin-in", "sign-when", "sign-side", "moves-along", "is-faster"),
     "axes": ("across", "up-down"),
 }
 
@@ -123,7 +121,7 @@ SLOTS: tuple[str, ...] = tuple(name for name, count in (
 
 #: Template of each of the 24 generic questions of a clip.
 GENERIC: tuple[str, ...] = tuple(name for name, count in zip(
-    _GROUPS["generic"], (3, 3, 4, 1, 2, 1, 2, 3, 1, 1, 2, 1), strict=True) for _ in range(count))
+    _GROUPS["generic"], (2, 2, 3, 1, 2, 1, 1, 2, 2, 3, 1, 1, 2, 1), strict=True) for _ in range(count))
 
 # Where the random numbers of questions start, after those of scenes.
 _EVALUATED_SLOT, _GENERIC_SLOT = 1000, 1100
@@ -186,8 +184,8 @@ def evaluated_questions(scene: Scene, draws: Draws) -> Questions:
     sheet = _Sheet(len(scene), draws.states.device)
     sheet.ask("how-many", [sheet.word("events", 0)], _word("numbers", scene.blink_count))
     for nth in range(FLASHES):
-        sheet.ask("nth", [sheet.word("ordinals", nth), sheet.word("events", 1)], _word("flashes", scene.flash_colour[:, nth]),
-                  sheet.constant(nth))
+        sheet.ask("nth", [sheet.word("ordinals", nth), sheet.word("events", 1)],
+                  _word("flashes", scene.flash_colour[:, nth]), sheet.constant(nth))
     # Colours in their own order, so that the order of the questions says nothing about that of the flashes.
     when = scene.flash_colour.argsort(dim=1)
     for colour in range(FLASHES):
@@ -239,12 +237,12 @@ def generic_questions(scene: Scene, draws: Draws) -> Questions:
 
 def _describe_board(sheet: "_Sheet", scene: Scene, draws: Draws) -> None:
     """Colours of the tiles under some cells, and glyphs by tile and corner."""
-    for cell in _some_of(CELLS * CELLS, 3, draws, _GENERIC_SLOT + 10):
+    for cell in _some_of(CELLS * CELLS, 2, draws, _GENERIC_SLOT + 10):
         row, column = cell // CELLS, cell % CELLS
         tile = row // 2 * TILES + column // 2
         sheet.ask("cell-tile", [_word("rows", row), _word("columns", column)],
                   _word("dim-colours", _pick(scene.tiles, tile)))
-    for cell in _some_of(CELLS * CELLS, 3, draws, _GENERIC_SLOT + 20):
+    for cell in _some_of(CELLS * CELLS, 2, draws, _GENERIC_SLOT + 20):
         row, column = cell // CELLS, cell % CELLS
         tile, corner = row // 2 * TILES + column // 2, row % 2 * 2 + column % 2
         sheet.ask("tile-glyph", [_word("tiles", tile), _word("quadrants", corner)],
@@ -256,7 +254,7 @@ def _describe_movers(sheet: "_Sheet", scene: Scene, draws: Draws) -> None:
     moments = torch.arange(3, device=draws.states.device) * (FRAMES - 1) // 2
     tile = centres(scene, moments) // TILE
     tile = (tile[..., 1] * TILES + tile[..., 0]).flatten(1)  # (clips, 3 moments × 2 movers)
-    for i in range(4):
+    for i in range(3):
         mover, moment = i % MOVERS, draws.one_below(3, _GENERIC_SLOT + 30 + i)
         sheet.ask("mover-at", [_word("colours", scene.colour[:, mover]), _word("parts", moment)],
                   _word("tiles", _pick(tile, moment * MOVERS + mover)))
@@ -273,14 +271,22 @@ def _describe_events(sheet: "_Sheet", scene: Scene, draws: Draws) -> None:
                   _word("eighths", _pick(scene.flash_start, flash) * 8 // FRAMES))
     sheet.ask("flash-side", [_word("flashes", _pick(scene.flash_colour, flashes[0]))],
               _word("sides", (_pick(scene.spots, flashes[0]) % TILES >= TILES // 2).long()))
-    for first, second in (flashes, _some_of(FLASHES, 2, draws, _GENERIC_SLOT + 50)):
-        names = [_word("flashes", _pick(scene.flash_colour, flash)) for flash in (first, second)]
-        sheet.ask("flash-before", names, _word("verdicts", (first < second).long()))
+    names = [_word("flashes", _pick(scene.flash_colour, flash)) for flash in flashes]
+    sheet.ask("flash-before", names, _word("verdicts", (flashes[0] < flashes[1]).long()))
+    eighth = scene.flash_start * 8 // FRAMES
+    for flash in _some_of(FLASHES, 2, draws, _GENERIC_SLOT + 50):  # where two share an eighth, either is asked for
+        sheet.ask("flash-in", [_word("eighths", _pick(eighth, flash)), sheet.word("events", 1)],
+                  _word("flashes", _pick(scene.flash_colour, flash)))
+    for edge in (0, FLASHES - 1):
+        sheet.ask("edge-when", [sheet.word("ordinals", edge), sheet.word("events", 1)],
+                  _word("eighths", eighth[:, edge]))
     third = scene.blink_start * 3 // FRAMES
     for part in range(3):
-        sheet.ask("begin-in", [sheet.word("parts", part), sheet.word("events", 0)], _word("numbers", (third == part).sum(dim=1)))
+        sheet.ask("begin-in", [sheet.word("parts", part), sheet.word("events", 0)],
+                  _word("numbers", (third == part).sum(dim=1)))
     sheet.ask("sign-when", [sheet.word("events", 2)], _word("eighths", scene.sign_start * 8 // FRAMES))
-    sheet.ask("sign-side", [sheet.word("events", 2)], _word("sides", (scene.spots[:, FLASHES] % TILES >= TILES // 2).long()))
+    right = scene.spots[:, FLASHES] % TILES >= TILES // 2
+    sheet.ask("sign-side", [sheet.word("events", 2)], _word("sides", right.long()))
 
 
 def spell(tokens: Tensor) -> str:

@@ -194,9 +194,9 @@ def patch_labels(scene: Scene, frames: Tensor) -> dict[str, Tensor]:
 
     `shape` and `colour` are 1 + those of the mover that fills at least 12 of the patch's 64 pixels (0 none; IGNORED in
     between), `across` and `down` are 1 + where in the frame a mover's centre is that lies in the patch, in steps of 2
-    pixels (0 without one). `place` is the patch's own number and `time` half the frame's, for every patch: features have
-    to say where and when they are, as those of real towers and time stamps do, or a question about a place or a time
-    finds nothing.
+    pixels (0 without one). `place` is the patch's own number and `time` half the frame's, for every patch: features
+    have to say where and when they are, as those of real towers and time stamps do, or a question about a place or a
+    time finds nothing.
     """
     lead = (len(scene), len(frames))
     cover = _grow(covers(scene, frames).view(*lead, TILES, TILES), 2).flatten(2)

@@ -1,8 +1,9 @@
-"""A slice of the study: as many whole runs as fit into a time limit, several at once on one device.
+"""A slice of the study: as many whole runs as fit into a time limit, several at once on each device of a machine.
 
 Worker processes take one order at a time. Long orders go first, so that the end is not one long run alone; a base goes
-before the runs that start from it. Whether an order still fits is judged by `Timing`, corrected by what this slice's
-orders took. The archive is written anew after every result, so being cut off costs the runs in flight only.
+before the runs that start from it; a worker keeps to one language model while it can, since what it compiled serves
+that one. Whether an order still fits is judged by `Timing`, corrected by what this slice's orders took. The archive is
+written anew every few seconds, so being cut off costs little more than the runs in flight.
 """
 
 import multiprocessing
@@ -20,7 +21,7 @@ from typing import Any
 import torch
 
 from vidscale.errors import InputError
-from vidscale.runs.shapes.archive import BASE, TOWER, Results, read_archives, write_archive
+from vidscale.runs.shapes.archive import BASE, TOWER, WEIGHT_BYTES, Results, read_archives, write_archive
 from vidscale.runs.shapes.config import Study
 from vidscale.runs.shapes.plan import Timing, study_runs
 from vidscale.runs.shapes.work import Order, serve
@@ -29,6 +30,8 @@ from vidscale.runs.shapes.work import Order, serve
 RESERVE_S = 12.0
 #: A run lost with its worker this often is not tried again in this slice.
 _MOST_DEATHS = 2
+#: Seconds between two writings of the archive, which holds megabytes of weights.
+_WRITE_EVERY_S = 15.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +44,8 @@ class SliceSettings:
         time_limit_s: of the whole slice.
         workers: runs at once.
         device: such as "cuda" or "cpu".
+        gpus: devices of the machine; the workers are spread over them.
+        weight_bytes: most bytes of weights in the archive.
         mode: how finetuning steps run, see `train.MODES`.
         most_runs: at most so many runs; None for no limit.
         timing: expected durations of orders that have the device to themselves.
@@ -51,6 +56,8 @@ class SliceSettings:
     time_limit_s: float = 540.0
     workers: int = 4
     device: str = "cuda"
+    gpus: int = 1
+    weight_bytes: int = WEIGHT_BYTES
     mode: str = "eager"
     most_runs: int | None = None
     timing: Timing = field(default_factory=Timing)
@@ -60,6 +67,8 @@ class SliceSettings:
 class _Worker:
     process: BaseProcess
     connection: Connection
+    gpu: int
+    lm: str = ""
     order: Order | None = None
     since: float = 0.0
 
@@ -138,15 +147,16 @@ class _Slice:
         missing = [lm for lm in study.ladder if lm.name in names and lm.name not in results.bases]
         self.bases = [Order(kind="base", name=lm.name) for lm in reversed(missing)]
         self.workers: list[_Worker] = []
-        self.pace = _Pace(guess=max(1.0, settings.workers / 2.5))
+        self.pace = _Pace(guess=max(1.0, settings.workers / settings.gpus / 2.5))
+        self.written = 0.0
         self.deaths: dict[str, int] = {}
         self.made = 0
 
     def run(self) -> None:
         """Everything that fits."""
-        total = len(self.left)
+        total, settings = len(self.left), self.settings
         self.say(f"{self.study.name} {self.study.digest}: {total} runs wanted, {len(self.results.done)} done before, "
-                 f"{self.settings.workers} at once, mode {self.settings.mode}")
+                 f"{settings.workers} at once on {settings.gpus} {settings.device}, mode {settings.mode}")
         try:
             if self.left and self.results.tower is None:
                 self._start_workers(1)
@@ -157,14 +167,17 @@ class _Slice:
                 self._work()
         finally:
             self._stop()
-            write_archive(self.out, self.study, self.results)
+            self.results.log.append({"kind": "slice", "name": self.study.name, "state": "done", "gpus": settings.gpus,
+                                     "workers": settings.workers, "runs": self.made,
+                                     "wall_time_s": round(self._elapsed(), 1)})
+            self._write()
         self.say(f"{self.made} of {total} runs made in {self._elapsed():.0f} s; {len(self.left)} left, pace "
                  f"{self.pace.factor:.2f}")
 
     def _work(self) -> None:
         while True:
             for worker in self.workers:
-                if worker.order is None and (order := self._next()) is not None:
+                if worker.order is None and (order := self._next(worker)) is not None:
                     self._give(worker, order)
             if all(worker.order is None for worker in self.workers):
                 return
@@ -172,17 +185,24 @@ class _Slice:
                 self.say("time is up: " + ", ".join(w.order.name for w in self.workers if w.order) + " cut off")
                 return
 
-    def _next(self) -> Order | None:
-        """The longest order that is ready and fits."""
+    def _next(self, worker: _Worker) -> Order | None:
+        """The longest order that is ready and fits, of the worker's own language model if there is one."""
         for orders in (self.bases, self.left):
-            for order in orders:
-                if self._ready(order) and self._fits(order):
-                    orders.remove(order)
-                    return order
+            ready = [order for order in orders if self._ready(order) and self._fits(order)]
+            if ready:
+                order = next((order for order in ready if self._lm(order) == worker.lm), ready[0])
+                orders.remove(order)
+                return order
         return None
 
+    def _lm(self, order: Order) -> str:
+        """The language model that an order trains; none for the tower."""
+        if order.run is not None:
+            return self.study.lm_of(order.run.factors.lm_params).name
+        return order.name if order.kind == "base" else ""
+
     def _ready(self, order: Order) -> bool:
-        return order.run is None or self.study.lm_of(order.run.factors.lm_params).name in self.results.bases
+        return order.run is None or self._lm(order) in self.results.bases
 
     def _fits(self, order: Order) -> bool:
         return self._elapsed() + self.pace.factor * self._expected(order) < self.settings.time_limit_s - RESERVE_S
@@ -208,9 +228,13 @@ class _Slice:
             except (EOFError, OSError):
                 result = self._bury(worker, order)
             self._record(order, result, taken)
-        if ready:
-            write_archive(self.out, self.study, self.results)
+        if ready and self._elapsed() - self.written > _WRITE_EVERY_S:
+            self._write()
         return bool(ready)
+
+    def _write(self) -> None:
+        write_archive(self.out, self.study, self.results, weight_bytes=self.settings.weight_bytes)
+        self.written = self._elapsed()
 
     def _record(self, order: Order, result: dict[str, Any], taken: float) -> None:
         rows = result.pop("rows", [])
@@ -244,15 +268,16 @@ class _Slice:
     def _start_workers(self, count: int) -> None:
         context = multiprocessing.get_context("spawn")
         while len(self.workers) < count:
+            gpu = min(range(self.settings.gpus), key=lambda i: sum(worker.gpu == i for worker in self.workers))
             ours, theirs = context.Pipe()
             process = context.Process(target=serve, daemon=True, args=(
-                theirs, self.study, self.folder, self.settings.device, self.settings.mode))
+                theirs, self.study, self.folder, self.settings.device, self.settings.mode, gpu))
             process.start()
             theirs.close()
-            self.workers.append(_Worker(process=process, connection=ours))
+            self.workers.append(_Worker(process=process, connection=ours, gpu=gpu))
 
     def _give(self, worker: _Worker, order: Order) -> None:
-        worker.order, worker.since = order, time.monotonic()
+        worker.order, worker.since, worker.lm = order, time.monotonic(), self._lm(order) or worker.lm
         with suppress(OSError):  # a worker that is gone is found when its result is awaited
             worker.connection.send(order)
 

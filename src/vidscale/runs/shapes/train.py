@@ -290,7 +290,8 @@ def initialise_projector(study: Study, tower: Tower, model: VideoLm, device: tor
         x = F.gelu(layer(x))
 
 
-def align_projector(study: Study, tower: Tower, model: VideoLm, device: torch.device, *, mode: str = "eager") -> Trained:
+def align_projector(study: Study, tower: Tower, model: VideoLm, device: torch.device, *,
+                    mode: str = "eager") -> Trained:
     """Train the projector alone, so that visual tokens lie near the words for what they show.
 
     Patches and pooled tokens are equally many steps; the loss is the squared distance as a fraction of that of zero.

@@ -169,8 +169,11 @@ def attempt(bench: Bench, order: Order) -> dict[str, Any]:
         return failed
 
 
-def serve(connection: Connection, study: Study, folder: Path, device: str, mode: str) -> None:
-    """A worker process: orders in, results out, until None comes or the other end is gone."""
+def serve(connection: Connection, study: Study, folder: Path, device: str, mode: str, gpu: int = 0) -> None:
+    """A worker process on one of the machine's GPUs: orders in, results out, until None comes or nobody asks."""
+    if device == "cuda":  # the only device this process will know; nothing has asked CUDA for any yet
+        allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
+        os.environ["CUDA_VISIBLE_DEVICES"] = allowed.split(",")[gpu] if allowed else str(gpu)
     torch.set_num_threads(1)
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     bench = Bench(study, folder, device, mode)
