@@ -12,7 +12,7 @@ export OMP_NUM_THREADS ?= 1
 export OMP_WAIT_POLICY ?= PASSIVE
 export NUMBA_NUM_THREADS ?= 2
 
-.PHONY: demo test lint results bench clean
+.PHONY: demo test lint docs results bench clean
 
 demo: $(VENV)/.core
 	$(BIN)/vidscale study paper-design --out demo/paper-design
@@ -27,6 +27,11 @@ lint: $(VENV)/.lint
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
+# Warnings are errors, and nothing is fetched.
+docs: $(VENV)/.docs
+	$(BIN)/python docs/make_cli.py --check
+	$(BIN)/python -m sphinx -b html -W --keep-going -q -E -d build/doctrees docs site
+
 results: $(VENV)/.core
 	$(BIN)/python docs/make_results.py
 
@@ -34,7 +39,7 @@ bench: $(VENV)/.core
 	$(BIN)/python benchmarks/run.py
 
 clean:
-	rm -rf build dist demo .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf build dist demo site .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -46,6 +51,10 @@ $(VENV)/.core: $(PINS) | $(BIN)/python
 
 $(VENV)/.test: $(PINS) | $(BIN)/python
 	$(PIP) -e '.[test]'
+	@touch $@
+
+$(VENV)/.docs: $(PINS) | $(BIN)/python
+	$(PIP) -e '.[docs]'
 	@touch $@
 
 $(VENV)/.lint: $(PINS) | $(BIN)/python
