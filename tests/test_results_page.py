@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from shapes_like import CHANCE, ENCODER, lifelike, power, table_of
+from shapes_like import ENCODER, lifelike, power, table_of
 from vidscale.errors import InputError
 from vidscale.findings import FindingSettings, Verdict, findings, gather, wants
 from vidscale.measurements import dataset, read_measurements
@@ -120,12 +120,6 @@ def test_the_command_refuses_in_one_line(tmp_path):
     assert run.stderr.startswith("error: ")
     assert run.stderr.count("\n") == 1
     assert not (tmp_path / "page.md").exists()
-
-
-def test_chance_of_the_made_up_tasks_is_that_of_the_study():
-    from vidscale.runs.shapes.questions import TASKS
-
-    assert {task.name: task.chance for task in TASKS} == CHANCE
 
 
 def test_the_page_is_as_it_comes_out_now():
