@@ -22,8 +22,6 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 source_suffix = {".md": "markdown"}
 myst_heading_anchors = 3
 highlight_language = "none"
-# "--map" is an option, not a dash.
-smartquotes = False
 
 # The API pages list what each room exports, in the order of its __all__.
 autodoc_member_order = "bysource"

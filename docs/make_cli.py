@@ -5,6 +5,7 @@
 """
 
 import inspect
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ EXAMPLES = ("Example:", "Examples:")
 
 def words(text: str) -> str:
     """Text as one line; what Markdown or HTML would read is spelled so that it is shown."""
-    line = " ".join(text.split())
+    line = re.sub(r"(?<![\w`-])(--?[a-z][a-z-]*)(?![\w`-])", r"`\1`", " ".join(text.split()))
     for mark in ("\\", "<", ">", "*", "_", "[", "]"):
         line = line.replace(mark, f"\\{mark}")
     return line

@@ -84,9 +84,11 @@ def test_a_bottleneck_lets_only_large_models_gain():
         return 0.05 + max(0.1 * n**-0.3, 0.2 * (t * v) ** -0.3)
     steps = budget_steps(cells(bottleneck, noise=0.01), COST)
     assert steps[-1].verdict is Verdict.SHOWN
-    assert steps[-1].lm_params == (LMS[3], LMS[6])
-    assert steps[-1].without == (LMS[1], LMS[2])
-    assert steps[-1].large.value > steps[-1].small.value
+    assert steps[-1].lm_params == (LMS[1], LMS[6])
+    assert steps[-1].exhausted
+    assert (steps[-1].small.low, steps[-1].small.high) == (0, 0)
+    assert [step.exhausted for step in steps[:-1]] == [False, False]
+    assert steps[-2].lm_params == (LMS[2], LMS[5])
 
 
 def test_budgets_that_bring_nothing_are_not_called_a_gain():

@@ -49,15 +49,18 @@ def groups(cells: Cells, cost_model: CostModel) -> list[Group]:
 
 @dataclass(frozen=True, kw_only=True)
 class BudgetStep:
-    """What the next budget brings the smallest and the largest model that have runs at both.
+    """What the next budget brings the smallest and the largest model of which that is known.
+
+    It is known of models with runs at both budgets, and of exhausted ones: their dearest configuration was run at the
+    lower budget and costs less than anything at the higher, so that more budget brings them nothing.
 
     Attributes:
         target: of what.
         budgets: from and to, FLOPs.
         lm_params: the smallest and the largest model.
-        small, large: fall of the least error, corrected for the luck of the best run.
+        small, large: fall of the least error, corrected for the luck of the best run; 0 of an exhausted model.
         difference: large − small; positive where the large model gains more.
-        without: models with runs at the lower budget and none at the higher: they cannot spend it within the levels.
+        exhausted: whether the small model is.
     """
 
     target: str
@@ -66,7 +69,7 @@ class BudgetStep:
     small: Estimate
     large: Estimate
     difference: Estimate
-    without: tuple[float, ...]
+    exhausted: bool
 
     @property
     def verdict(self) -> Verdict:
@@ -75,27 +78,37 @@ class BudgetStep:
 
 
 def budget_steps(cells: Cells, cost_model: CostModel, level: float = LEVEL, seed: int = 0) -> list[BudgetStep]:
-    """Gains from each budget to the next; steps at which fewer than two models have runs at both are left out."""
+    """Gains from each budget to the next; steps at which fewer than two models are known are left out."""
     found, steps = groups(cells, cost_model), []
     rng = np.random.default_rng([seed, 7])
     drawn = cells.error + np.sqrt(cells.variance) * rng.standard_normal((DRAWS, len(cells)))
     table = np.vstack([cells.error, drawn])
     for lower, higher in pairwise(found):
         here, there = (set(cells.x[g.at, 0].tolist()) for g in (lower, higher))
-        both = sorted(here & there)
-        if len(both) < 2:
+        spent = {size for size in here - there if _exhausted(cells, cost_model, size, lower, higher)}
+        known = sorted((here & there) | spent)
+        if len(known) < 2 or known[-1] in spent:
             continue
-        gain = {}
-        for size in (both[0], both[-1]):
-            least = [table[:, g.at[cells.x[g.at, 0] == size]].min(axis=1) for g in (lower, higher)]
-            gain[size] = least[0] - least[1]
-        small, large = gain[both[0]], gain[both[-1]]
+        small, large = (np.zeros(len(table)) if size in spent else _gain(cells, table, size, lower, higher)
+                        for size in (known[0], known[-1]))
         steps.append(BudgetStep(
-            target=cells.target, budgets=(lower.budget, higher.budget), lm_params=(both[0], both[-1]),
+            target=cells.target, budgets=(lower.budget, higher.budget), lm_params=(known[0], known[-1]),
             small=_corrected(small, cells, level), large=_corrected(large, cells, level),
-            difference=_corrected(large - small, cells, level),
-            without=tuple(sorted(size for size in here - there if size < both[0]))))
+            difference=_corrected(large - small, cells, level), exhausted=known[0] in spent))
     return steps
+
+
+def _gain(cells: Cells, table: Floats, size: float, lower: Group, higher: Group) -> Floats:
+    """Fall of the least error of one model from a group to the next, shape (draws,)."""
+    least = [table[:, g.at[cells.x[g.at, 0] == size]].min(axis=1) for g in (lower, higher)]
+    return least[0] - least[1]
+
+
+def _exhausted(cells: Cells, cost_model: CostModel, size: float, lower: Group, higher: Group) -> bool:
+    """Whether a model's dearest configuration was run at the lower budget and lies below the higher."""
+    dearest = np.array([[size, cells.x[:, 1].max(), cells.x[:, 2].max()]])
+    run = (cells.x[lower.at, :3] == dearest).all(axis=1).any()
+    return bool(run and cost_model.cost(dearest)[0] < cost_model.cost(cells.x[higher.at, :3]).min())
 
 
 def _corrected(values: Floats, cells: Cells, level: float) -> Estimate:

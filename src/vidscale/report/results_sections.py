@@ -87,8 +87,9 @@ def diminishing(e: Evidence) -> str:
 def joint(e: Evidence) -> str:
     """What a larger budget brings small and large models."""
     steps = e.steps[e.lead]
-    rows = [(_span(s.budgets), params(s.lm_params[0]), params(s.lm_params[1]), shown(s.small), shown(s.large),
-             shown(s.difference), s.verdict, ", ".join(params(n) for n in s.without) or "none") for s in steps]
+    rows = [(_span(s.budgets), params(s.lm_params[0]), params(s.lm_params[1]),
+             "0, spends all it can" if s.exhausted else shown(s.small), shown(s.large), shown(s.difference), s.verdict)
+            for s in steps]
     law = [(_span(s.budgets), shown(s.small), shown(s.large), shown(s.difference)) for s in e.law_steps]
     ends = e.obs.columns[LM_PARAMS].to_numpy(dtype=np.float64)
     tasks = [(task, shown(e.steps[task][-1].difference) if e.steps[task] else NONE,
@@ -103,9 +104,10 @@ def joint(e: Evidence) -> str:
     return "\n".join([
         "## Joint scaling\n", verdict_line(keyed["joint"]), verdict_line(keyed["interaction"]), rests,
         "Fall of the least measured average error from one budget to the next (points), raw isoFLOP rows, for the "
-        "smallest and the largest model with runs at both:\n",
-        table(("budgets", "small", "large", "small gains", "large gains", "large − small", "verdict",
-               "too small to spend the larger"), rows, (0, 6, 7)) if rows else "No two isoFLOP budgets share models.\n",
+        "smallest and the largest model with runs at both. A model whose dearest configuration was run at the lower "
+        "budget and lies below the higher gains nothing:\n",
+        table(("budgets", "small", "large", "small gains", "large gains", "large − small", "verdict"), rows, (0, 6))
+        if rows else "No two isoFLOP budgets share models.\n",
         f"The same by the law of `{e.joint_form or e.form}`, for {params(float(ends.min()))} and "
         f"{params(float(ends.max()))} parameters at {examples(e.data_size)} examples, other factors free within the "
         "measured ranges:\n",
