@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -72,17 +71,17 @@ def plotted(page: Any) -> None:
 
 def fields(page: Any) -> dict[str, tuple[str, str]]:
     """Field → (text on the page, exact value beside it), of the first element of each name."""
-    found = page.evaluate("""() => [...document.querySelectorAll('[data-field]')]
-        .map((node) => [node.dataset.field, node.textContent, node.value])""")
     out: dict[str, tuple[str, str]] = {}
-    for name, text, value in found:
+    for name, text, value in _shown(page):
         out.setdefault(name, (text, value))
     return out
 
 
-def wait_for(seen: Any, condition: Any, seconds: float = ANSWER) -> None:
-    """Wait until a condition on the page holds, polling from here (the page may be between two documents)."""
-    until = time.monotonic() + seconds
-    while not condition(seen):
-        assert time.monotonic() < until, "the page did not come to the expected state"
-        seen.wait_for_timeout(50)
+def listed(page: Any, name: str) -> list[tuple[str, str]]:
+    """(text, exact value) of every element of one name, in order."""
+    return [(text, value) for found, text, value in _shown(page) if found == name]
+
+
+def _shown(page: Any) -> list[list[str]]:
+    return page.evaluate("""() => [...document.querySelectorAll('[data-field]')]
+        .map((node) => [node.dataset.field, node.textContent, node.value])""")
