@@ -11,6 +11,7 @@ from pathlib import Path
 import machine
 
 HERE = Path(__file__).resolve().parent
+PARTS = "abcdefh"
 
 
 def main() -> int:
@@ -19,6 +20,7 @@ def main() -> int:
     machine.settle_threads()  # before any part imports NumPy or Numba
     import chinchilla_speed
     import cost_speed
+    import explorer_latency
     import frontier_speed
     import growth
     import memory_use
@@ -32,6 +34,7 @@ def main() -> int:
         "d": ("Frontier", lambda: frontier_speed.measure(asked.quick)),
         "e": ("How time grows", lambda: growth.measure(asked.quick)),
         "f": ("Costs of configurations", lambda: cost_speed.measure(asked.quick)),
+        "h": ("How fast the explorer answers", lambda: explorer_latency.measure(asked.quick)),
     }
     start = time.perf_counter()
     facts = machine.describe()
@@ -57,17 +60,18 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a smoke run: small samples, nothing written")
-    parser.add_argument("--parts", default="abcdef", help="which parts, for example ad (default: all)")
+    parser.add_argument("--parts", default=PARTS, help="which parts, for example ad (default: all)")
     parser.add_argument("--out", type=Path, help="write the numbers here instead of latest.json")
     asked = parser.parse_args()
-    if not asked.parts or set(asked.parts) - set("abcdef"):
-        parser.error(f"--parts {asked.parts!r}: the parts are a, b, c, d, e, f")
+    if not asked.parts or set(asked.parts) - set(PARTS):
+        parser.error(f"--parts {asked.parts!r}: the parts are {', '.join(PARTS)}")
     return asked
 
 
 def _headline(numbers: dict[str, object]) -> str:
     names = ("study_speedup", "study_objective_not_worse_share", "study_objective_worst_excess", "chinchilla_speedup",
-             "chinchilla_objective", "frontier_seconds", "peak_memory_mib")
+             "chinchilla_objective", "frontier_seconds", "peak_memory_mib", "explorer_move_p50_ms",
+             "explorer_move_p99_ms")
     return "\n".join(f"{name} = {numbers[name]:.10g}" for name in names if name in numbers)
 
 

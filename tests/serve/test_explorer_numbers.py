@@ -136,7 +136,8 @@ def asked(study: Any, state: State, capsys: Any) -> tuple[int, str, str]:
 def studies(known_fit, tmp_path_factory):
     """Two studies: three tasks of known laws, and a measured table in which neither frames nor data vary."""
     other = tmp_path_factory.mktemp("li") / "fit.json"
-    assert main(["fit", "li2024", "--form", "add", "--draws", "20", "--starts", "4", "--out", str(other), "--quiet"]) == 0
+    assert main(["fit", "li2024", "--form", "add", "--draws", "20", "--starts", "4", "--out", str(other),
+                 "--quiet"]) == 0
     return {"known": known_fit, "li2024": other}
 
 

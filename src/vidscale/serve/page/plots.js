@@ -7,6 +7,8 @@ import { amount, interval, params, plain, unit, withUnit } from "./format.js";
 
 const SOURCE = "/assets/plotly.js";
 const FACTORS = [["lm_params", "language model", 1e9, "B"], ["frames", "frames", 1, ""], ["tokens_per_frame", "tokens per frame", 1, ""]];
+const QUIET_MS = 80;
+const REDRAW_MS = 300;
 const CONFIG = { displayModeBar: false, responsive: true, showTips: false, doubleClick: false };
 
 let library = null;
@@ -39,9 +41,10 @@ export function plots(root, pick) {
   put(root, el("div", { class: "plot-pair" }, errors, paths), note, sheet);
   let last = null;
   let due = 0;
+  let drawn = 0;
 
   async function draw() {
-    due = 0;
+    drawn = performance.now();
     const { answer, frontier } = last;
     let Plotly;
     try {
@@ -81,7 +84,10 @@ export function plots(root, pick) {
     last = { answer, frontier };
     note.textContent = flat(frontier);
     fillSheet();
-    if (!due) due = requestAnimationFrame(draw);
+    // The answer is painted first; a drag redraws the plots a few times a second, not for every move.
+    clearTimeout(due);
+    const wait = performance.now() - drawn > REDRAW_MS ? 0 : QUIET_MS;
+    due = setTimeout(() => requestAnimationFrame(() => setTimeout(draw)), wait);
   };
 }
 
