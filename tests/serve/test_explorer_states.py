@@ -5,6 +5,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from explorer_server import fields, plotted, serving, settle
 
+from known_study import known_rows
+from vidscale.measurements import observations, read_measurements
+from vidscale.study import StudySettings, bootstrap_model, choose_form
+from vidscale.study.store import save_model
+
 CHANGES = {
     # control → (what is done to it, parameter of the address that has to appear or change)
     "budget field": (lambda p: p.locator("#budget").fill("9"), "budget"),
@@ -192,3 +197,54 @@ def test_what_a_link_asks_that_the_study_lacks_is_said(open_page, server):
     assert "abacus" in said
     assert "data size" in said
     assert page.locator("#answer").get_attribute("data-state") == "answered"
+
+
+def test_what_a_link_holds_beside_the_controls_is_shown_and_can_be_lifted(open_page, server):
+    page = open_page(server.address + "/?cost=flops&budget=5e12&frames=8&frames=16&limit=flops-exact<=9e12").page
+    settle(page)
+    assert "8, 16 frames" in page.locator("#only").inner_text()
+    assert "flops-exact" in page.locator("#other-limits").inner_text()
+    page.locator("#only button").click()
+    page.locator("#other-limits button").click()
+    page.wait_for_timeout(400)
+    settle(page)
+    assert not {"frames", "limit"} & set(query(page))
+
+
+def test_how_it_is_predicted_and_chosen(open_page, server):
+    page = open_page(server.address + "/?cost=latency&gpu=H200&budget=0.05").page
+    settle(page)
+    page.locator("summary", has_text="How it is predicted").click()
+    page.locator("#predictor").select_option("bagged")
+    page.locator("#level").select_option("0.95")
+    page.locator("#near").fill("3")
+    page.locator("#lattice").select_option("published")
+    page.locator("summary", has_text="A request").click()
+    page.locator("#model").select_option("qwen2.5-vl")
+    page.wait_for_timeout(400)
+    settle(page)
+    found = query(page)
+    assert found["predictor"] == ["bagged"]
+    assert found["level"] == ["0.95"]
+    assert found["tolerance"] == ["0.03"]
+    assert found["lattice"] == ["published"]
+    assert found["model"] == ["qwen2.5-vl"]
+    assert page.locator("#answer").get_attribute("data-state") == "answered"
+
+
+def test_a_study_without_frames_asks_for_them_first(open_page, tmp_path):
+    table = read_measurements(known_rows().query("frames == 8").drop(columns="frames"), name="frameless")
+    settings = StudySettings(forms=("add",), form="add", draws=8, starts=4, folds=3)
+    obs = observations(table)
+    save_model(bootstrap_model(table, obs, choose_form(table, obs, settings)[3], settings), tmp_path / "fit.json")
+    with serving(tmp_path / "fit.json") as frameless:
+        page = open_page(frameless.address).page
+        settle(page)
+        assert "do not say frames" in page.locator("#refusal").inner_text()
+        page.get_by_role("button", name="Type it").click()
+        page.keyboard.type("8")
+        page.locator("#choice").wait_for()
+        page.wait_for_timeout(400)
+        settle(page)
+        assert query(page)["frames"] == ["8"]
+        assert fields(page)["frames"] == ("8", "8")

@@ -92,11 +92,18 @@ export function whiskers(answer) {
     ` % (${plain(100 * answer.error.level, 4)} %)`));
 }
 
-/** Reasons to be careful, as the library words them. */
+const ENGINES = { vllm: "vLLM", sglang: "SGLang" };
+
+/** Reasons to be careful, as the library words them; what engines lack is said in full beside their commands. */
 export function risks(answer) {
-  if (!answer.risks.length) return null;
-  return el("ul", { class: "risks", "aria-label": "Risks" }, answer.risks.map((risk) =>
-    el("li", { "data-kind": risk.kind }, sentence(risk.sentence))));
+  const engines = Object.keys(answer.commands).filter((engine) => !answer.commands[engine].servable).map((engine) => ENGINES[engine] ?? engine);
+  const lacking = answer.risks.find((risk) => risk.kind === "not-servable");
+  const lines = answer.risks.filter((risk) => risk.kind !== "not-servable").map((risk) => [risk.kind, sentence(risk.sentence)]);
+  if (lacking) {
+    lines.push([lacking.kind, [`${engines.join(" and ") || "An engine"} ${engines.length > 1 ? "do" : "does"} not serve this unmodified: `,
+      el("a", { href: "#commands-title" }, "what it takes"), "."]]);
+  }
+  return lines.length ? el("ul", { class: "risks", "aria-label": "Risks" }, lines.map(([kind, line]) => el("li", { "data-kind": kind }, line))) : null;
 }
 
 /** A sentence with a capital and a full stop, whatever the note looked like. */
@@ -117,4 +124,11 @@ export function brief(answer) {
 export function refusal(message, actions) {
   return [el("div", { class: "refusal", role: "alert" }, el("h3", {}, "No answer for this question"),
     el("p", { id: "refusal" }, sentence(message)), actions.length ? el("p", { class: "actions" }, actions) : null)];
+}
+
+/** What the study has to be told before it can answer anything. */
+export function unfinished(factors) {
+  return el("div", { class: "unfinished" }, el("p", { id: "refusal" },
+    `The measurements do not say ${factors.map(words).join(" and ")}. Type the value that they were made with, and the answer stands here.`),
+    el("button", { type: "button", onclick: () => document.getElementById(`unsaid-${factors[0]}`).focus() }, "Type it"));
 }

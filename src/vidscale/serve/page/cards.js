@@ -107,10 +107,11 @@ const PARTS = { encoder: "vision encoder", projector: "projector", prefill: "lan
 export function costs(section, answer) {
   const cost = answer.cost;
   const total = cost.flops.total;
+  const of = unit("FLOPs", total); // one for all parts, so that they can be compared
   const line = (label, text, value, name) => (value === null || value === undefined ? null : [label, figure(text, value, name), ""]);
   put(section, el("h2", { id: "costs-title" }, "What it costs"), table("Cost", ["", "one video", "share"], [
     ...Object.entries(PARTS).filter(([part]) => cost.flops[part]).map(([part, label]) => [label,
-      figure(withUnit(cost.flops[part], "FLOPs"), cost.flops[part], `flops_${part}`), `${plain(100 * cost.flops[part] / total, 2)} %`]),
+      figure(`${amount(cost.flops[part], of)} ${of.shown}`, cost.flops[part], `flops_${part}`), `${plain(100 * cost.flops[part] / total, 2)} %`]),
     line("time to the first token", withUnit(cost.first_token_s, "s"), cost.first_token_s, "first_token_s"),
     line("time to the last token", withUnit(cost.seconds, "s"), cost.seconds, "seconds"),
     line("GPU memory", withUnit(cost.memory_bytes, "bytes"), cost.memory_bytes, "memory_bytes"),

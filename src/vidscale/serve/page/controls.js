@@ -1,7 +1,7 @@
 // The question as controls. Each one changes a part of the question and knows nothing of the answer.
 
 import { el, put } from "./dom.js";
-import { examples, params, unit, withUnit, words } from "./format.js";
+import { compact, examples, params, unit, withUnit, words } from "./format.js";
 import { logSlider } from "./slider.js";
 import { uses } from "./state.js";
 
@@ -18,10 +18,24 @@ const MS = 1e-3;
  * @returns show(question, ends): sets every control to a question
  */
 export function controls(study, form, changed) {
-  const parts = [budget(study, changed), data(study, changed), tasks(study, changed), models(study, changed),
+  const parts = [missing(study, changed), budget(study, changed), data(study, changed), tasks(study, changed), models(study, changed),
     limits(study, changed), current(study, changed), prediction(study, changed)].filter(Boolean);
   put(form, parts.map((part) => part.node));
   return (question, ends) => parts.forEach((part) => part.show(question, ends));
+}
+
+const UNSAID = { lm_params: "Parameters of the language model", frames: "Frames per video", tokens_per_frame: "Visual tokens per frame" };
+
+/** A factor that the table lacks had one value all the same, which every cost needs. */
+function missing(study, changed) {
+  if (!study.missing.length) return null;
+  const fields = study.missing.map((factor) => {
+    const field = positive((value) => changed({ [factor]: value === undefined ? undefined : [value] }, factor));
+    return { factor, field, node: labelled(UNSAID[factor], field, `unsaid-${factor}`) };
+  });
+  const show = (question) => fields.forEach(({ factor, field }) => set(field, question[factor]?.[0], 1));
+  return { node: group("What the measurements do not say", el("p", { class: "hint" },
+    "The table has no such column. Every cost needs the value that it had."), fields.map((one) => one.node)), show };
 }
 
 function group(title, ...children) {
@@ -77,8 +91,10 @@ function budget(study, changed) {
     whole("batch", "Requests served together", "batch", changed)];
   const price = positive((value) => changed({ price: value }, "price"));
   const priced = labelled("Dollars per GPU-hour", price, "price");
+  const model = select(study.models.map((name) => [name, name]), (value) => changed({ model: value, budget: undefined }, "model"));
+  const modelField = labelled("Family of models", model, "model");
   const summary = el("summary", {});
-  const request = el("details", {}, summary, shape.map((one) => one.node), priced);
+  const request = el("details", {}, summary, shape.map((one) => one.node), modelField, priced);
   const show = (question, ends) => {
     const cost = costs.get(question.cost) ?? study.costs[0];
     const used = uses(question);
@@ -99,10 +115,14 @@ function budget(study, changed) {
       if (document.activeElement !== one.field) one.field.value = question[one.name] ?? one.least;
     }
     summary.textContent = requestInShort(question, used);
+    modelField.hidden = !used.model;
+    choose(model, question.model ?? study.defaults.model);
     priced.hidden = !used.price;
     const own = study.gpus.find((one) => one.name === question.gpu)?.price_per_hour;
     price.placeholder = own ? `${own}, usual` : "";
     if (document.activeElement !== price) price.value = question.price ?? "";
+    slider.node.hidden = ends.budget === null;
+    if (ends.budget === null) return;
     const of = unit(shown, ends.budget[1]);
     slider.show({ value: question.budget ?? ends.budget[0], ends: ends.budget, scale: of.scale, unit: of.per });
   };
@@ -204,6 +224,7 @@ function tasks(study, changed) {
 
 function models(study, changed) {
   const levels = study.levels.lm_params;
+  if (!levels.length) return null;
   const hint = el("p", { class: "hint", role: "status" });
   const boxes = levels.map((level, k) => {
     const box = el("input", { type: "checkbox", id: `lm-${k}`, value: level.value });
@@ -216,11 +237,16 @@ function models(study, changed) {
     return { box, level, node: el("label", { class: "check", for: `lm-${k}` }, box, el("b", {}, params(level.value)),
       level.name ? ` ${level.name}` : "") };
   });
+  const others = el("p", { class: "hint", id: "only" });
   const show = (question) => {
     const allowed = question.lm_params;
     for (const { box, level } of boxes) box.checked = !allowed?.length || allowed.includes(level.value);
+    const held = ["frames", "tokens_per_frame"].filter((name) => question[name] && !study.missing.includes(name));
+    put(others, held.length ? [`Only ${held.map((name) => `${question[name].join(", ")} ${words(name)}`).join(" and ")} may be chosen. `,
+      el("button", { type: "button", class: "small", onclick: () => changed({ frames: undefined, tokens_per_frame: undefined }, "only") },
+        "Allow all")] : []);
   };
-  return { node: group("Language models you may run", boxes.map((one) => one.node), hint), show };
+  return { node: group("Language models you may run", boxes.map((one) => one.node), hint, others), show };
 }
 
 function limits(study, changed) {
@@ -238,8 +264,13 @@ function limits(study, changed) {
     }, { placeholder: "no limit" });
     return { kind, field, node: measured(text, field, `limit-${kind}`, "ms") };
   });
+  const others = el("p", { class: "hint", id: "other-limits" });
   const show = (question) => {
     asked = question;
+    const rest = Object.entries(question.limits ?? {}).filter(([kind]) => !times.some((one) => one.kind === kind));
+    put(others, rest.length ? [`Also at most ${rest.map(([kind, value]) => `${words(kind)} ${compact(value)}`).join(", ")}. `,
+      el("button", { type: "button", class: "small", onclick: () => changed({ limits: Object.fromEntries(
+        Object.entries(asked.limits).filter(([kind]) => times.some((one) => one.kind === kind))) }, "limits") }, "Lift")] : []);
     set(memory, question.memory_limit_bytes, GB);
     for (const { kind, field, node } of times) {
       node.hidden = question.cost === kind;
@@ -248,7 +279,7 @@ function limits(study, changed) {
     const gpu = study.gpus.find((one) => one.name === question.gpu);
     hint.textContent = gpu ? `Memory without a limit: all of one ${gpu.name}, ${(gpu.memory_bytes / GB).toFixed(0)} GB.` : "";
   };
-  return { node: group("Limits", measured("Memory at most", memory, "memory", "GB"), hint, times.map((one) => one.node)), show };
+  return { node: group("Limits", measured("Memory at most", memory, "memory", "GB"), hint, times.map((one) => one.node), others), show };
 }
 
 function measured(text, field, id, shown) {
@@ -303,19 +334,30 @@ function current(study, changed) {
     show };
 }
 
+const LATTICES = { measured: "the measured configurations", published: "the paper's configurations",
+  deployable: "what engines serve", dense: "a fine grid" };
+const PREDICTORS = { point: "the fit to all runs", bagged: "the median over resampled runs" };
+
 function prediction(study, changed) {
-  const predictor = select(study.predictors.map((name) => [name, { point: "the fit to all runs",
-    bagged: "the median over resampled runs" }[name] ?? name]), (value) => changed({ predictor: value }, "predictor"));
+  const predictor = select(study.predictors.map((name) => [name, PREDICTORS[name] ?? name]), (value) => changed({ predictor: value }, "predictor"));
+  const lattice = select(study.lattices.map((name) => [name, LATTICES[name] ?? name]), (value) =>
+    changed({ lattice: value, lm_params: undefined, budget: undefined }, "lattice"));
   const level = select([0.5, 0.8, 0.9, 0.95, 0.99].map((value) => [String(value), `${Math.round(100 * value)} %`]),
     (value) => changed({ level: Number(value) }, "level"));
+  const near = positive((value) => changed({ tolerance: value === undefined ? undefined : Number((value / 100).toPrecision(12)) }, "near"));
   const show = (question) => {
-    predictor.value = question.predictor ?? study.predictors[0];
-    const text = String(question.level ?? 0.9);
-    if (![...level.options].some((option) => option.value === text)) {
-      level.append(el("option", { value: text }, `${100 * Number(text)} %`));
-    }
-    level.value = text;
+    choose(predictor, question.predictor ?? "point");
+    choose(lattice, question.lattice ?? "measured");
+    choose(level, String(question.level ?? 0.9));
+    set(near, question.tolerance ?? 0.01, 0.01);
   };
-  return { node: el("details", { class: "expert" }, el("summary", {}, "How errors are predicted"),
-    labelled("Predicted by", predictor, "predictor"), labelled("Intervals hold", level, "level")), show };
+  return { node: el("details", { class: "expert" }, el("summary", {}, "How it is predicted and chosen"),
+    labelled("Predicted by", predictor, "predictor"), labelled("Chosen from", lattice, "lattice"),
+    labelled("Intervals hold", level, "level"), measured("Nearly as good", near, "near", "%")), show };
+}
+
+/** Show a choice; one that a link brought and the list lacks is added to it. */
+function choose(list, value) {
+  if (![...list.options].some((option) => option.value === value)) list.append(el("option", { value }, value));
+  list.value = value;
 }

@@ -1,6 +1,6 @@
 // The page: a question from the URL, controls that change it, an answer that follows.
 
-import { asked, brief, refusal, risks, verdict, whiskers } from "./answer.js";
+import { asked, brief, refusal, risks, unfinished, verdict, whiskers } from "./answer.js";
 import { Refused, get, newest, post } from "./api.js";
 import * as cards from "./cards.js";
 import { commands } from "./commands.js";
@@ -102,7 +102,8 @@ function ends() {
   const answer = page.answer;
   const cost = page.study.costs.find((one) => one.kind === page.question.cost) ?? page.study.costs[0];
   const same = answer && answer.question.cost === page.question.cost && answer.question.gpu === page.question.gpu;
-  const range = (same && answer.budget_range) || [cost.low ?? 1, cost.high ?? 10];
+  const range = same ? answer.budget_range : [cost.low, cost.high];
+  if (range[0] === null) return { budget: null };
   const budget = page.question.budget ?? range[0];
   return { budget: [Math.min(range[0], budget), Math.max(range[1], budget)] };
 }
@@ -115,8 +116,8 @@ function answered(answer, question, another) {
   if (answer.data_hash && answer.data_hash !== page.study.hash) replaced();
   if (!another) {
     // What was left open is now what the server took, so that the address says it.
-    const { budget, gpu, data_size, model, task } = answer.question;
-    page.question = tidy({ budget, gpu, data_size, model, task: page.question.weights ? undefined : task, ...page.question });
+    const { cost, budget, gpu, data_size, model, task } = answer.question;
+    page.question = tidy({ cost, budget, gpu, data_size, model, task: page.question.weights ? undefined : task, ...page.question });
   }
   if (!another && !timers.url) {
     const full = `?${write(page.question)}`;
@@ -149,7 +150,8 @@ function failed(fault, question, another) {
     at("answer").dataset.state = "refused";
     at("answer").dataset.for = write(question);
     at("answer-title").textContent = "Best configuration";
-    put(at("verdict"), refusal(fault.message, remedies()));
+    const unsaid = page.study.missing.filter((factor) => !question[factor]);
+    put(at("verdict"), unsaid.length ? unfinished(unsaid) : refusal(fault.message, remedies()));
     at("more").hidden = true;
     for (const id of ["why", "comparison", "next", "ties", "costs", "commands"]) put(at(id));
     at("brief").textContent = "no answer for this question";

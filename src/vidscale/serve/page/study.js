@@ -33,7 +33,7 @@ export function fitting(question, study) {
     else drop("gpu", `GPU ${kept.gpu}`);
   }
   const sizes = study.levels.lm_params.map((level) => level.value);
-  if (kept.lm_params && (kept.lattice ?? "measured") === "measured") {
+  if (kept.lm_params && sizes.length && (kept.lattice ?? "measured") === "measured") {
     const known = kept.lm_params.filter((size) => sizes.includes(size));
     if (known.length < kept.lm_params.length) dropped.push("language models that the study lacks");
     kept.lm_params = known.length && known.length < sizes.length ? known : undefined;
