@@ -4,6 +4,7 @@ Each of these depends on a part of the question only, so a budget that moves fin
 bounded, so that a server's memory stays flat whatever it is asked.
 """
 
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
@@ -295,10 +296,10 @@ def _cut(lattice: Lattice, name: str, values: tuple[float, ...], continuum: bool
     slack = TOLERANCE if name == LM_PARAMS and not continuum else 1e-9
     kept = []
     for value in values:
-        near = levels[np.argmin(np.abs(np.log(levels / value)))] if value > 0 else np.nan
+        near = float(levels[np.argmin(np.abs(np.log(levels) - math.log(value)))])
         if continuum and levels[0] * (1 - 1e-9) <= value <= levels[-1] * (1 + 1e-9):
             kept.append(value)
-        elif abs(near / value - 1) <= slack if value > 0 else False:
+        elif abs(near - value) <= slack * value:
             kept.append(near)
         else:
             some = ", ".join(f"{v:g}" for v in levels[:12]) + (f" and {levels.size - 12} more" if levels.size > 12

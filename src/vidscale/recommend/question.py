@@ -82,7 +82,11 @@ class Question:
             if value is not None and not 0 < value < math.inf:
                 raise InputError(f"{name} is {value!r}; allowed are positive finite numbers")
         for name in ("lm_params", "frames", "tokens_per_frame"):
-            object.__setattr__(self, name, tuple(float(v) for v in getattr(self, name)))
+            values = tuple(float(v) for v in getattr(self, name))
+            wrong = [v for v in values if not 0 < v < math.inf]
+            if wrong:
+                raise InputError(f"{name} has {wrong[0]!r}; allowed are positive finite numbers")
+            object.__setattr__(self, name, values)
         if self.task is not None and self.weights:
             raise InputError("both task and weights are given; a question has one target, leave one of them out")
         if not 0 < self.level < 1:

@@ -23,6 +23,7 @@ class BoundedH11(H11Protocol):
     uvicorn waits for one without end, so that a few thousand silent connections would keep everybody else out.
     """
 
+    head_seconds = HEAD_SECONDS
     _head: TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
@@ -39,17 +40,17 @@ class BoundedH11(H11Protocol):
     def on_response_complete(self) -> None:
         super().on_response_complete()
         if not self.transport.is_closing():
-            self._await_head(IDLE_SECONDS + HEAD_SECONDS)
+            self._await_head(IDLE_SECONDS + self.head_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._head is not None:
             self._head.cancel()
         super().connection_lost(exc)
 
-    def _await_head(self, seconds: float = HEAD_SECONDS) -> None:
+    def _await_head(self, seconds: float | None = None) -> None:
         if self._head is not None:
             self._head.cancel()
-        self._head = self.loop.call_later(seconds, self._too_late)
+        self._head = self.loop.call_later(self.head_seconds if seconds is None else seconds, self._too_late)
 
     def _too_late(self) -> None:
         if not self.transport.is_closing():
@@ -110,7 +111,11 @@ def run(app: Any, bound: socket.socket) -> None:
     """Serve until the process is asked to end, by Ctrl-C or a signal; that is no failure."""
     for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn takes them, and hands them on once it has ended
         signal.signal(number, lambda *_: None)
-    config = uvicorn.Config(app, http=BoundedH11, ws="none", lifespan="off", log_level="warning", access_log=False,
-                            server_header=False, timeout_keep_alive=IDLE_SECONDS, timeout_graceful_shutdown=3,
-                            backlog=256)
-    uvicorn.Server(config).run(sockets=[bound])
+    uvicorn.Server(configuration(app)).run(sockets=[bound])
+
+
+def configuration(app: Any, protocol: type[BoundedH11] = BoundedH11) -> uvicorn.Config:
+    """How uvicorn runs the application: no web sockets, no log of requests, no name of the server in answers."""
+    return uvicorn.Config(app, http=protocol, ws="none", lifespan="off", log_level="warning", access_log=False,
+                          server_header=False, timeout_keep_alive=IDLE_SECONDS, timeout_graceful_shutdown=3,
+                          backlog=256)
