@@ -11,7 +11,7 @@ from pathlib import Path
 import machine
 
 HERE = Path(__file__).resolve().parent
-PARTS = "abcdefh"
+PARTS = "abcdefgh"
 
 
 def main() -> int:
@@ -24,6 +24,7 @@ def main() -> int:
     import frontier_speed
     import growth
     import memory_use
+    import serve_load
     import study_speed
 
     parts = {
@@ -34,6 +35,7 @@ def main() -> int:
         "d": ("Frontier", lambda: frontier_speed.measure(asked.quick)),
         "e": ("How time grows", lambda: growth.measure(asked.quick)),
         "f": ("Costs of configurations", lambda: cost_speed.measure(asked.quick)),
+        "g": ("The server under load", lambda: serve_load.measure(asked.quick)),
         "h": ("How fast the explorer answers", lambda: explorer_latency.measure(asked.quick)),
     }
     start = time.perf_counter()
@@ -70,8 +72,8 @@ def _arguments() -> argparse.Namespace:
 
 def _headline(numbers: dict[str, object]) -> str:
     names = ("study_speedup", "study_objective_not_worse_share", "study_objective_worst_excess", "chinchilla_speedup",
-             "chinchilla_objective", "frontier_seconds", "peak_memory_mib", "explorer_move_p50_ms",
-             "explorer_move_p99_ms")
+             "chinchilla_objective", "frontier_seconds", "peak_memory_mib", "serve_requests_per_second",
+             "serve_alone_p99_ms", "explorer_move_p50_ms", "explorer_move_p99_ms")
     return "\n".join(f"{name} = {numbers[name]:.10g}" for name in names if name in numbers)
 
 

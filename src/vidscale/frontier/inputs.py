@@ -32,12 +32,14 @@ def checked_laws(laws: Laws) -> Laws:
     if len(laws) == 0:
         raise InputError("there are no laws to search; pass a batch of at least one")
     logs, exponents = laws.log_coefficients, laws.exponents
-    for law in range(len(laws)):
-        if np.any(np.isnan(logs[law])) or np.any(logs[law] == np.inf) or not np.all(np.isfinite(exponents[law])):
+    numbers = ~(np.isnan(logs) | (logs == np.inf)).any(axis=1) & np.isfinite(exponents).all(axis=(1, 2))
+    usable = numbers & np.isfinite(logs).any(axis=1)
+    if not usable.all():
+        law = int(np.argmin(usable))
+        if not numbers[law]:
             raise InputError(f"law {law} has a coefficient or an exponent that is no number; "
                              "allowed are finite exponents and log coefficients below infinity; refit it or drop it")
-        if not np.any(np.isfinite(logs[law])):
-            raise InputError(f"law {law} has no term left (every coefficient is 0); drop it from the batch")
+        raise InputError(f"law {law} has no term left (every coefficient is 0); drop it from the batch")
     return laws.over(FACTORS_AND_DATA)
 
 

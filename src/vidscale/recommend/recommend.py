@@ -60,7 +60,7 @@ def _answer(answerer: Answerer, asked: Asked) -> Recommendation:
     report = frontier_report(
         asked.model, asked.lattice, asked.cost, np.array([asked.budget]), np.array([asked.data_size]),
         targets=[asked.target], predictor=q.predictor, level=q.level, tolerance=q.tolerance, n_eval=q.n_eval,
-        planner=answerer.planner(), seed=q.seed)
+        seed=q.seed, naive=False)
     point = report.points[0]
     best = point.configuration
     values = asked.values(asked.data_size)

@@ -187,7 +187,7 @@ def frontier_report(
     model: Model, lattice: Lattice, cost_model: CostModel, budgets: Floats, data_sizes: Floats, *,
     targets: Sequence[str] | None = None, predictor: str = "point", level: float = 0.9, tolerance: float = 0.01,
     n_eval: float | None = None, current: ScalingFactors | None = None, planner: CostModel | None = None, seed: int = 0,
-    tick=lambda text: None,
+    naive: bool = True, tick=lambda text: None,
 ) -> FrontierReport:
     """The frontier of every target at every data size and budget.
 
@@ -205,6 +205,7 @@ def frontier_report(
         current: the configuration in use, from which naive policies scale.
         planner: how someone who counts FLOPs counts them; by default the paper's formula with the data's own encoder.
         seed: seed of the new measurement's noise.
+        naive: whether to set naive policies and planning by FLOPs beside the points.
         tick: called with a line of text as work goes on.
 
     Raises:
@@ -234,9 +235,10 @@ def frontier_report(
             continuum = minimise(fitted.law.over(FACTORS_AND_DATA), cost_model, lattice.bounds(), budgets, sizes)
         for i, size in enumerate(sizes):
             named = float(size) if model.data_varies else None
-            policies[target, named] = compare_policies(values[i], lattice, cost_model, budgets,
-                                                     policies_for(lattice, current))
-            if not counts_flops:
+            if naive:
+                policies[target, named] = compare_policies(values[i], lattice, cost_model, budgets,
+                                                         policies_for(lattice, current))
+            if naive and not counts_flops:
                 regret[target, named] = flops_regret(values[i], lattice, cost_model, planner or model.cost(), budgets)
             rows = np.column_stack([lattice.points[chosen.index[i]], np.full(len(budgets), size)])
             said = model.predict(target, rows, predictor=predictor, level=level, n_eval=n_eval, seed=seed)
