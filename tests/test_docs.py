@@ -20,6 +20,7 @@ NOT_RUN: dict[tuple[str, str], str] = {
     ("README.md", "make demo"): _SETS_UP,
     ("README.md", "pip install ."): _SETS_UP,
     ("README.md", "vidscale study runs.csv --out my-study"): _OWN_TABLE,
+    ("README.md", "vidscale serve my-study"): "serves until it is stopped; tests/serve starts it",
     ("README.md", "lm_params,frames,tokens_per_frame,data_size,task,error,n_eval,sweep"):
         "one row for illustration; no law can be fitted to it",
     ("README.md", "vidscale study runs.csv --map error=acc --metric score --unit error=percent --unit lm_params=B"):
@@ -35,6 +36,7 @@ NOT_RUN: dict[tuple[str, str], str] = {
                              "--model org__vlm:lm_params=7.6e9"):
         "needs another tool's results; tests/cli/test_import_verb.py runs it on a fixture",
     ("docs/guides/plan.md", "pip install 'vidscale[train]'"): _SETS_UP,
+    ("docs/explorer.md", "pip install 'vidscale[serve]'"): _SETS_UP,
     ("docs/explorer.md", "vidscale serve my-study"): "serves until it is stopped; tests/serve starts it",
 }
 
