@@ -79,3 +79,34 @@ def test_serving_beyond_this_machine_says_what_that_means(run, known_fit, monkey
 def test_an_address_that_cannot_be_had(run, known_fit):
     assert "cannot listen" in run("serve", str(known_fit), "--host", "203.0.113.7", "--port", "0").refused()
     assert "cannot listen" in run("serve", str(known_fit), "--host", "no such host").refused()
+
+
+def test_a_server_that_is_asked_to_end_ends_well(known_fit):
+    import signal
+    import subprocess
+    import sys
+    from urllib.request import urlopen
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        command = [sys.executable, "-m", "vidscale", "serve", str(known_fit), "--port", "0", "--no-open"]
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert server.stdout is not None
+        address = server.stdout.readline().strip()
+        with urlopen(f"{address}api/v1/health") as answer:
+            assert answer.status == 200
+        server.send_signal(number)
+        _, said = server.communicate(timeout=60)
+        assert server.returncode == 0
+        assert "Traceback" not in said
+
+
+def test_everything_but_serving_works_without_the_extra(known_fit):
+    import subprocess
+    import sys
+
+    code = ("import sys; sys.modules.update(dict.fromkeys(('fastapi', 'starlette', 'uvicorn'))); "
+            "from vidscale.cli import main; sys.exit(main(sys.argv[1:]))")
+    ran = subprocess.run([sys.executable, "-c", code, "recommend", str(known_fit), "--budget", "20T", "--quiet"],
+                         capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.startswith("Recommendation, average")

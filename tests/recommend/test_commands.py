@@ -136,3 +136,16 @@ def test_a_model_nobody_knows_has_no_command(known_model):
     found = recommend(known_model, Question(budget=12e12, model="qwen2.5-vl-7b", lm_params=(1e9,)))
     assert all(each.command is None and not each.servable for each in found.commands.values())
     assert set(MODELS)
+
+
+def test_what_stock_vllm_serves_instead_is_the_best_of_it(known_model):
+    found = recommend(known_model, Question(budget=20e12, data_size=1e6))
+    assert found.configuration.tokens_per_frame != 196
+    instead = recommend(known_model, Question(budget=20e12, data_size=1e6, tokens_per_frame=(196,)))
+    (said,) = [note for note in found.commands["vllm"].notes if "of what stock vLLM serves" in note]
+    x = instead.configuration
+    assert f"({x.lm_name}) × {x.frames:g} frames × 196 tokens" in said
+    assert f"{100 * (instead.error.value / found.error.value - 1):.2g} % more error" in said
+    assert instead.commands["vllm"].servable
+    few = recommend(known_model, Question(budget=1e13, lm_params=(7.5e9,)))
+    assert "nothing that the budget buys" in few.commands["vllm"].notes[-1]

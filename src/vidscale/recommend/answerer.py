@@ -31,6 +31,10 @@ from vidscale.study.frontier import default_budgets
 Floats = NDArray[np.float64]
 T = TypeVar("T")
 
+#: Held by whoever computes. Kernels that run in several threads themselves must not be entered by two threads at once
+#: (Numba's workqueue ends the process then), whichever study they belong to.
+COMPUTING = RLock()
+
 
 class Kept:
     """The last few results of some work, by key."""
@@ -142,8 +146,7 @@ class Answerer:
         cost: the cost that questions are laid over; None takes the one that the study was made for.
         encoder: (encoder_params, encoder_tokens) of the paper's formula; None takes the data's own, else the paper's.
 
-    It may be shared by threads: they take turns, because compiled code that runs in several threads itself must not be
-    entered twice.
+    It may be shared by threads: they take turns.
     """
 
     def __init__(self, model: Model, cost: CostSettings | None = None,
@@ -151,7 +154,7 @@ class Answerer:
         self.model = model
         self.stored = model.cost_settings if cost is None else cost
         self.encoder = encoder
-        self.lock = RLock()
+        self.lock = COMPUTING
         self._lattices, self._costs, self._weighted = Kept(8), Kept(16), Kept(16)
         self._ladders, self._profiles, self.details = Kept(16), Kept(16), Kept(256)
 

@@ -36,9 +36,12 @@ LLAVA_TOKENS, INTERNVL_TOKENS, INTERNVL_FRAMES = 196, 256, 32
 QWEN_FACTOR = 28
 
 QWEN = ("qwen2-vl", "qwen2.5-vl")
+#: Tokens per frame of families that have one number of them in stock vLLM.
+STOCK_TOKENS: Mapping[str, int] = {"llava": LLAVA_TOKENS, "internvl": INTERNVL_TOKENS}
 
 
-def commands(asked: Asked, x: Configuration, cost: CostDetail, vlm: VideoVLM | None) -> Mapping[str, Command]:
+def commands(asked: Asked, x: Configuration, cost: CostDetail, vlm: VideoVLM | None, stock: str = ""
+             ) -> Mapping[str, Command]:
     """How each engine serves a configuration.
 
     Args:
@@ -46,18 +49,19 @@ def commands(asked: Asked, x: Configuration, cost: CostDetail, vlm: VideoVLM | N
         x: the configuration.
         cost: what it costs, for the memory.
         vlm: the model whose family decides; None where it is not known.
+        stock: what vLLM would serve as it is instead, a sentence; empty for none.
     """
     if vlm is None or vlm.family not in ("llava", "internvl", *QWEN):
         why = f"no model of {asked.settings.model} has {x.lm_params:.4g} parameters, so its architecture is not known"
         return {name: Command(engine=name, version=version, command=None, arguments=(), servable=False, needs=(why,),
                               notes=()) for name, version in (("vllm", VLLM), ("sglang", SGLANG))}
-    return {"vllm": _vllm(asked, x, vlm, cost), "sglang": _sglang(asked, x, vlm, cost)}
+    return {"vllm": _vllm(asked, x, vlm, cost, stock), "sglang": _sglang(asked, x, vlm, cost)}
 
 
 # --- vLLM -------------------------------------------------------------------------------------------------
 
 
-def _vllm(asked: Asked, x: Configuration, vlm: VideoVLM, cost: CostDetail) -> Command:
+def _vllm(asked: Asked, x: Configuration, vlm: VideoVLM, cost: CostDetail, stock: str) -> Command:
     frames, needs = _whole(x)
     notes = [_placeholder(), _length_note(asked), f"frames are taken evenly from first to last, {frames} of them or "
              "all of a shorter video"]
@@ -80,7 +84,7 @@ def _vllm(asked: Asked, x: Configuration, vlm: VideoVLM, cost: CostDetail) -> Co
     if _limits_requests(asked):
         arguments += ["--max-num-seqs", str(asked.settings.batch)]
     notes += [*said, *_batch_note(asked, "--max-num-seqs", cost), "requests cannot change frames or pixels: without "
-              "--trust-request-mm-kwargs the server refuses such overrides"]
+              "--trust-request-mm-kwargs the server refuses such overrides", *([stock] if stock else [])]
     return _command("vllm", VLLM, arguments, needs, notes)
 
 

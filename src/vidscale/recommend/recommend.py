@@ -11,7 +11,7 @@ from vidscale.cost.constraints import base_cost, broken_limits
 from vidscale.cost.units import said
 from vidscale.frontier import search_values, steps_of
 from vidscale.recommend.answerer import Answerer, Asked
-from vidscale.recommend.commands import commands
+from vidscale.recommend.commands import STOCK_TOKENS, commands
 from vidscale.recommend.cost_detail import cost_detail, named
 from vidscale.recommend.question import Question
 from vidscale.recommend.reasons import reasons, risks, value_sentence
@@ -73,7 +73,8 @@ def _answer(answerer: Answerer, asked: Asked) -> Recommendation:
     value = _value(asked, point)
     budget, data = _next_budget(answerer, asked, values, point), _next_data(answerer, asked, point)
     comparison = None if q.current is None else _compare(answerer, asked, point)
-    ready = commands(asked, named(answerer, asked, best), cost, answerer.vlm(asked.settings, best.lm_params))
+    ready = commands(asked, named(answerer, asked, best), cost, answerer.vlm(asked.settings, best.lm_params),
+                     _stock(answerer, asked, values, point))
     found = Recommendation(
         question=q, table=asked.model.table, synthetic=asked.model.synthetic, data_hash=asked.model.data_hash,
         target=asked.target, configuration=named(answerer, asked, best), cost=cost, error=chosen,
@@ -83,6 +84,21 @@ def _answer(answerer: Answerer, asked: Asked) -> Recommendation:
         why=reasons(asked, point, chosen, ties, bottleneck, value, budget),
         risks=risks(answerer, asked, point, ready), commands=ready, notes=report.notes)
     return found
+
+
+def _stock(answerer: Answerer, asked: Asked, values: np.ndarray, point: FrontierPoint) -> str:
+    """The best affordable configuration with as many tokens per frame as stock vLLM gives; empty where that is best."""
+    vlm = answerer.vlm(asked.settings, point.configuration.lm_params)
+    tokens = None if vlm is None else STOCK_TOKENS.get(vlm.family)
+    if tokens is None or tokens == point.configuration.tokens_per_frame:
+        return ""
+    prices = np.where(asked.lattice.points[:, 2] == tokens, asked.prices, np.inf)
+    if not np.any(prices <= asked.budget):
+        return f"nothing that the budget buys has the {tokens} tokens per frame that stock vLLM serves"
+    found = search_values(values, prices, np.array([asked.budget]))
+    x = named(answerer, asked, asked.lattice.configuration(int(found.index[0, 0])))
+    return (f"of what stock vLLM serves as it is, {tokens} tokens per frame, {configuration(x)} is the best that the "
+            f"budget buys, with {percent(float(found.error[0, 0]) / point.error - 1)} more error")
 
 
 def _range(asked: Asked) -> tuple[float, float]:

@@ -27,7 +27,11 @@ def factor(name: str, value: float) -> str:
 def configuration(x) -> str:
     """A configuration in short: "7.5B (llama-3.1-8b) × 12 frames × 36 tokens"."""
     name = f" ({x.lm_name})" if getattr(x, "lm_name", None) else ""
-    return f"{size(x.lm_params)}{name} × {x.frames:.4g} frames × {x.tokens_per_frame:.4g} tokens"
+    return f"{size(x.lm_params)}{name} × {_count(x.frames, 'frame')} × {_count(x.tokens_per_frame, 'token')}"
+
+
+def _count(value: float, what: str) -> str:
+    return f"{value:.4g} {what}{'' if value == 1 else 's'}"
 
 
 def decimals(half_width: float) -> int:
