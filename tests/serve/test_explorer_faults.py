@@ -158,6 +158,23 @@ def test_a_replaced_study_is_said_and_shown(open_page, known_fit, tmp_path):
         assert page.locator("#answer-title").inner_text().endswith("ordering")
 
 
+def test_the_same_data_fitted_again_and_a_file_that_cannot_be_read(open_page, known_fit, tmp_path):
+    path = tmp_path / "fit.json"
+    first = load_model(known_fit)
+    save_model(first, path)
+    with serving(path) as server:
+        page = open_page(server.address + ASKED).page
+        settle(page)
+        path.write_text("{")
+        page.locator("#notice.warn").wait_for(timeout=60000)
+        assert "could not be read" in page.locator("#notice").inner_text()
+        assert page.locator("#answer").get_attribute("data-state") == "answered"
+        kept = {name: law for name, law in first.targets.items() if name != "reading"}
+        save_model(replace(first, targets=kept), path)
+        page.get_by_text("The study known was updated").wait_for(timeout=60000)
+        assert "reading" not in page.locator("#task").inner_text()
+
+
 HOSTILE = "</script><img src=x onerror=alert(1)><b>\"'&amp;"
 
 

@@ -18,7 +18,7 @@ const BUSY_MS = 150; // an answer that takes longer dims the last one; a faster 
 const PULSE_MS = 5000; // how often the server is asked whether the study changed
 const RETRY_MS = 2000; // how soon a server that went away is tried again
 
-const page = { study: null, question: {}, answer: null, frontier: null, showControls: null, showPlots: null, asking: false, lost: false };
+const page = { study: null, question: {}, answer: null, frontier: null, showControls: null, showPlots: null, asking: false, lost: false, problem: null, replacing: false };
 const timers = { url: 0, busy: 0, spoken: 0, retry: 0, note: 0 };
 const written = { control: null, at: 0 };
 
@@ -113,7 +113,7 @@ function ends() {
 function answered(answer, question, another) {
   if (page.lost) found();
   page.answer = answer;
-  if (answer.data_hash && answer.data_hash !== page.study.hash) replaced();
+  if (answer.data_hash !== page.study.hash) replaced().catch((fault) => lose(fault.message));
   if (!another) {
     // What was left open is now what the server took, so that the address says it.
     const { cost, budget, gpu, data_size, model, task } = answer.question;
@@ -193,18 +193,15 @@ async function curve() {
   const { budget, current, ...rest } = page.question;
   const key = JSON.stringify([page.study.hash, rest]);
   page.wanted = key;
-  if (curves.has(key)) {
-    page.showPlots(answer, await curves.get(key));
-    return;
-  }
-  const asking = post("staircase", rest);
+  const asking = curves.get(key) ?? post("staircase", rest);
   curves.set(key, asking);
   if (curves.size > 40) curves.delete(curves.keys().next().value);
   try {
     const found = await asking;
     if (page.wanted === key) page.showPlots(page.answer, found);
-  } catch {
+  } catch (fault) {
     curves.delete(key); // the answer above stands, and the next one tries again
+    if (page.wanted === key) page.showPlots(answer, null, fault.message);
   }
 }
 
@@ -215,7 +212,8 @@ function notice(text, kind, stays = false) {
   clearTimeout(timers.note);
   box.hidden = false;
   box.className = `notice ${kind}`;
-  put(box, el("p", {}, text), el("button", { type: "button", class: "close", onclick: () => { box.hidden = true; } }, "Close"));
+  put(box, el("p", {}, text), kind === "bad" ? null
+    : el("button", { type: "button", class: "close", onclick: () => { box.hidden = true; } }, "Close"));
   if (!stays) timers.note = setTimeout(() => { box.hidden = true; }, 15000);
 }
 
@@ -232,13 +230,18 @@ function lose(why) {
 
 async function retry() {
   try {
-    const health = await get("health");
     if (page.study === null) await open();
-    else if (health.data_hash !== page.study.hash) await replaced();
+    else if (changed(await get("study"))) await replaced();
     else request();
   } catch (fault) {
     lose(fault.message);
   }
+}
+
+/** Whether a study is another one than the page was drawn for; how often a server has read it tells nothing. */
+function changed(said) {
+  const bare = (one) => JSON.stringify({ ...one, provenance: { ...one.provenance, studies_read: 0 } });
+  return bare(said) !== bare(page.study.said);
 }
 
 function found() {
@@ -248,11 +251,21 @@ function found() {
   notice("Connected again; the answer is up to date.", "good");
 }
 
+/** Ask now and then whether the server is there and still serves this study. */
 async function pulse() {
   if (!page.lost && page.study && document.visibilityState === "visible") {
     try {
       const health = await get("health");
-      if (health.data_hash !== page.study.hash) await replaced();
+      const { data_hash: hash, studies_read: read } = page.study.said.provenance;
+      if (health.data_hash !== hash || health.studies_read !== read) {
+        const said = await get("study");
+        if (changed(said)) await replaced();
+        else page.study.said = said;
+      }
+      if (health.problem !== page.problem && health.problem) {
+        notice(`A newer study could not be read, so answers are from the last one that could: ${health.problem}.`, "warn", true);
+      }
+      page.problem = health.problem;
     } catch (fault) {
       if (!(fault instanceof Refused)) lose(fault.message);
     }
@@ -262,11 +275,18 @@ async function pulse() {
 
 /** Another study is served now: draw the page for it and ask the same question, as far as it can be asked. */
 async function replaced() {
-  const before = page.study.table;
-  await draw();
-  const lost = restore();
-  const name = page.study.table === before ? `The study ${before} was updated` : `Another study is served now: ${page.study.table}, before ${before}`;
-  notice(`${name}. This page shows the new one. ${lost}`, "warn");
+  if (page.replacing) return;
+  page.replacing = true;
+  try {
+    const before = page.study.table;
+    await draw();
+    const lost = restore();
+    const name = page.study.table === before ? `The study ${before} was updated`
+      : `Another study is served now: ${page.study.table}, before ${before}`;
+    notice(`${name}. This page shows the new one. ${lost}`, "warn");
+  } finally {
+    page.replacing = false;
+  }
 }
 
 // ── start ───────────────────────────────────────────────────────────────────────────────────────────────────────────

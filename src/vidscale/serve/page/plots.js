@@ -80,7 +80,12 @@ export function plots(root, pick) {
     })));
   }
 
-  return function show(answer, frontier) {
+  return function show(answer, frontier, problem) {
+    root.toggleAttribute("data-stale", frontier === null);
+    if (frontier === null) {
+      note.textContent = `The plots are of an earlier question: ${problem}.`;
+      return;
+    }
     last = { answer, frontier };
     note.textContent = flat(frontier);
     fillSheet();

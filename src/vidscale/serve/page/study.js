@@ -13,7 +13,7 @@ export function describe(said) {
     data_range: sizes.length ? [Math.max(sizes[0] / BEYOND, said.data_range[0]), Math.min(sizes.at(-1) * BEYOND, said.data_range[1])] : null,
     levels: Object.fromEntries(["lm_params", "frames", "tokens_per_frame"].map((factor) => [factor, said.levels[factor] ?? []])),
     hash: said.provenance.data_hash,
-    version: said.provenance.studies_read,
+    said,
   };
 }
 
