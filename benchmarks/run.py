@@ -11,7 +11,7 @@ from pathlib import Path
 import machine
 
 HERE = Path(__file__).resolve().parent
-PARTS = "abcdefgh"
+PARTS = "abcdefghi"
 
 
 def main() -> int:
@@ -24,6 +24,7 @@ def main() -> int:
     import frontier_speed
     import growth
     import memory_use
+    import report_open
     import serve_load
     import study_speed
 
@@ -37,6 +38,7 @@ def main() -> int:
         "f": ("Costs of configurations", lambda: cost_speed.measure(asked.quick)),
         "g": ("The server under load", lambda: serve_load.measure(asked.quick)),
         "h": ("How fast the explorer answers", lambda: explorer_latency.measure(asked.quick)),
+        "i": ("The report page: written, and opened in a browser", lambda: report_open.measure(asked.quick)),
     }
     start = time.perf_counter()
     facts = machine.describe()

@@ -46,8 +46,8 @@ HOSTILE = ("</script><script>document.title='owned'</script>", "<!--<script>", "
            "<a href='javascript:alert(1)'>click</a>", "line\nbreak\u2028sep", "quote\"'`&amp;")
 
 
-def _made(tasks, sizes, name, settings):
-    grid = itertools.product((1e9, 8e9), (4, 8, 16), (16, 49, 196), sizes, tasks)
+def _made(tasks, sizes, name, settings, lms=(1e9, 8e9), frames=(4, 8, 16), tokens=(16, 49, 196)):
+    grid = itertools.product(lms, frames, tokens, sizes, tasks)
     frame = pd.DataFrame(grid, columns=["lm_params", "frames", "tokens_per_frame", "data_size", "task"])
     noise = np.random.default_rng(0).standard_normal(len(frame))
     frame["error"] = (0.1 * (frame["lm_params"] / 1e9) ** -0.5 + 0.3 * frame["frames"] ** -0.6 + 0.15
@@ -86,3 +86,18 @@ def small_study():
     frame = pd.DataFrame(rows, columns=["lm_params", "frames", "tokens_per_frame", "data_size", "error"])
     return run_study(read_measurements(frame.assign(task="mvbench", n_eval=4000), name="small"),
                      StudySettings(draws=6, starts=4))
+
+
+@pytest.fixture(scope="session")
+def odd_studies():
+    """Studies at the edges: one factor varies, only the data size does, nothing can be chosen, sizes out of order."""
+    quick = {"draws": 4, "starts": 2, "folds": 2, "forms": ("add",)}
+    one = {"lms": (1e9,), "tokens": (49,)}
+    return {
+        "frames only": _made("a", (1e6,), "frames only", StudySettings(**quick), frames=(2, 4, 8, 16), **one),
+        "data only": _made("a", (1e5, 2e5, 4e5, 8e5), "data only", StudySettings(**quick), frames=(8,), **one),
+        "all fixed": _made("ab", (2.5e5, 1e6), "all fixed", StudySettings(
+            fixed={"lm_params": 8e9, "frames": 8, "tokens_per_frame": 49}, **quick)),
+        "sizes": _made("ab", (2.5e5, 1e6), "sizes", StudySettings(
+            data_sizes=(4e6, 1e5, 1e6), budgets=(3e13,), **quick)),
+    }

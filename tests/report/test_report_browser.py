@@ -1,5 +1,7 @@
 """The report page in a real browser: opens from disk, quiet, readable, and shows the study's numbers in every state."""
 
+import re
+
 import pytest
 
 from browser import findings
@@ -74,6 +76,27 @@ def test_nothing_sticks_out_at_any_width(opened, name):
             return plot.right > all.right + 1 || Math.abs(plot.width - own.width) > 2; }).length""")
         assert wrong == 0, width
     seen.assert_clean()
+
+
+def test_studies_at_the_edges(open_page, odd_studies, tmp_path):
+    for name, study in odd_studies.items():
+        path = tmp_path / f"{name}.html"
+        path.write_text(report_page(study), encoding="utf-8")
+        seen = open_page(path.as_uri())
+        seen.page.wait_for_selector("html[data-ready=all]")
+        seen.assert_clean()
+        lead = study.model.lead
+        largest = largest_size_points(study)[0].data_size
+        assert cells(seen.page, "answer") == expected(answer_table(study, lead, largest)), name
+        words = seen.page.evaluate("document.querySelector('main').innerText")
+        assert not re.search(r"\b(NaN|undefined|Infinity|null)\b", words), name
+        if name == "all fixed":
+            assert "No factor can be chosen" in words
+        if name == "sizes":
+            assert "lie outside what was measured" in words
+            assert "going from 100k to 4M finetuning examples" in words
+            names = seen.page.locator("[name=size] + span").all_inner_texts()
+            assert names == ["100k", "1M", "4M"]
 
 
 def test_every_task_and_size_shows_the_studys_numbers(opened, paper_study):

@@ -7,6 +7,7 @@ import math
 import re
 from html.parser import HTMLParser
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -117,7 +118,8 @@ def test_headings_are_in_order(study):
 def test_points_equal_study_json(study):
     data, held = data_of(page_of(study)), study_dict(study)["frontier"]
     scale = shown_unit(study.frontier).scale
-    points = iter(held["points"])
+    points = iter(sorted(held["points"], key=lambda p: (list(study.model.targets).index(p["target"]),
+                                                        p["data_size"] or 0, p["budget"])))
     for target, found in zip(study.model.targets, data["frontier"], strict=True):
         for size, row in zip(data["sizes"], found["points"], strict=True):
             for point in row:
@@ -182,6 +184,11 @@ def test_curves_are_the_law(paper_study):
             k = path["factors"].index("frames")
             assert path["x"][i][k][b] == pytest.approx(p["free"][1], rel=1e-3), size
             assert path["low"][i][k][b] <= path["x"][i][k][b] <= path["high"][i][k][b]
+            true = next(q for q in paper_study.frontier.points if (q.target, q.data_size) == ("average", size)
+                        and compact(q.budget / 1e12) == p["budget"])
+            value, low, high = path["worth"][i][b]
+            assert value == pytest.approx(true.continuous.multiplier, rel=1e-2, abs=1e-9)
+            assert low <= value <= high
 
 
 def test_mean_interval_is_that_of_predict(paper_study, li_study):
@@ -254,3 +261,11 @@ def test_sentences_and_formulas():
     assert sentence("from -0.1 to 1e-7, x-2") == "From −0.1 to 1e-7, x-2."
     assert formula("8.05e+04·x_N^(-0.5) + 6e-07·n^(d)") == (
         "8.05×10<sup>4</sup>·x<sub>N</sub><sup>−0.5</sup> + 6×10<sup>−7</sup>·n<sup>d</sup>")
+
+
+def test_recorded_opening_is_within_the_promise():
+    """Seconds to the first plots in headless Chromium, and bytes, of the largest bundled study (benchmarks part i)."""
+    recorded = json.loads((Path(__file__).parent.parent / "recorded" / "report_open.json").read_text("utf-8"))
+    assert recorded["report_paper_design_bytes"] <= 6e6
+    assert recorded["report_paper_design_open_seconds"] < 2
+    assert recorded["report_paper_design_openings"] >= 5

@@ -137,6 +137,36 @@ plots.error = () => {
     table};
 };
 
+// ---- value of compute --------------------------------------------------------------------------------------
+
+plots.worth = () => {
+  const {worth} = frontier().path;
+  const known = worth.flat().map((w) => w[0]).filter((v) => v > 0);
+  // Near the end of a path the value falls to nothing within a step: three decades tell the story.
+  const top = Math.max(...worth.flat().map((w) => w[2] ?? 0), 1e-6);
+  const floor = Math.max(Math.min(...known, top / 2), top / 1000);
+  const data = [];
+  for (const i of shownSizes()) {
+    const style = sizeStyle(i);
+    const kept = [...DATA.curve.keys()].filter((b) => worth[i][b][0] >= floor);
+    const text = kept.map((b) => `${sizeName(i)}, ${cost(DATA.curve[b])}<br>1 % more budget: <b>` +
+      `${plain(worth[i][b][0], 3)} %</b> less error<br>[${plain(worth[i][b][1], 3)}, ${plain(worth[i][b][2], 3)}]`);
+    data.push(band(kept.map((b) => DATA.curve[b]), kept.map((b) => Math.max(worth[i][b][1], floor)),
+                   kept.map((b) => worth[i][b][2]), style.colour),
+      {type: "scatter", mode: "lines+markers", x: kept.map((b) => DATA.curve[b]), y: kept.map((b) => worth[i][b][0]),
+       text, hoverinfo: "text", line: {color: style.colour, dash: style.dash, width: 2},
+       marker: {symbol: style.mark, size: 6, color: style.colour}});
+  }
+  const at = DATA.budgets.map((budget) => DATA.curve.indexOf(budget));
+  return {panels: [{data, layout: layout({height: 320, xaxis: costAxis(),
+    yaxis: logAxis("% of error per % of budget", floor, top)})}], legend: sizeLegend(),
+    table: {columns: [...(DATA.sizes[0] === null ? [] : [["data size", 0]]), ["budget", 0],
+                      [`value of compute, ${DATA.level} interval`, 0]],
+            rows: [...DATA.sizes.keys()].flatMap((i) => at.map((b, k) => [
+              ...(DATA.sizes[i] === null ? [] : [DATA.size_names[i]]), cost(DATA.budgets[k]),
+              b < 0 ? NONE : `${plain(worth[i][b][0], 3)} [${plain(worth[i][b][1], 3)}, ${plain(worth[i][b][2], 3)}]`]))}};
+};
+
 // ---- naive policies ----------------------------------------------------------------------------------------
 
 const policies = () => frontier().policies[state.size];

@@ -45,8 +45,8 @@ class Configurations:
 
 
 def sizes_of(study: "Study") -> list[float | None]:
-    """The data sizes a study answers for; one None where the data size does not vary."""
-    return list(dict.fromkeys(p.data_size for p in study.frontier.points))
+    """The data sizes a study answers for, ascending; one None where the data size does not vary."""
+    return sorted({p.data_size for p in study.frontier.points}, key=lambda size: size or 0.0)
 
 
 def axes_of(study: "Study") -> dict[str, Any]:
@@ -102,19 +102,26 @@ def _numbers(sizes: "list[float | None]") -> Floats:
 
 
 def _path(study: "Study", target: str, grid: Floats, sizes: Floats) -> dict[str, Any] | None:
-    """The continuous optimum with bands over noise draws, [size][factor][budget]; None where there is none."""
+    """The continuous optimum with bands over noise draws; None where there is none.
+
+    Factors are [size][factor][budget]; the value of compute (per cent of error that one per cent of budget buys) is
+    [size][budget], each number with its interval.
+    """
     report = study.frontier
     if report.predictor != "point" or costs(study).terms() is None:
         return None
     fitted, box = study.model.target(target), report.lattice.bounds()
     point = minimise(fitted.law.over(FACTORS_AND_DATA), costs(study), box, grid, sizes)
     some = fitted.noise_laws[np.arange(min(len(fitted.noise_laws), MOST_DRAWS))]
-    draws = minimise(some.over(FACTORS_AND_DATA), costs(study), box, grid, sizes).x
+    draws = minimise(some.over(FACTORS_AND_DATA), costs(study), box, grid, sizes)
     tail = (1 - report.level) / 2
-    low, high = np.nanquantile(draws, [tail, 1 - tail], axis=0)
+    low, high = np.nanquantile(draws.x, [tail, 1 - tail], axis=0)
+    worth = np.nanquantile(draws.multiplier, [tail, 1 - tail], axis=0)
+    worth = np.stack([point.multiplier[0], np.minimum(worth[0], point.multiplier[0]),
+                      np.maximum(worth[1], point.multiplier[0])], axis=-1)
     free = [k for k, factor in enumerate(FACTORS) if report.lattice.levels[factor].size > 1]
     each = {"x": point.x[0], "low": np.minimum(low, point.x[0]), "high": np.maximum(high, point.x[0])}
-    return {"factors": [FACTORS[k] for k in free],
+    return {"factors": [FACTORS[k] for k in free], "worth": compact(worth, 3),
             **{name: compact(np.moveaxis(x[:, :, free], 2, 1), 4) for name, x in each.items()}}
 
 

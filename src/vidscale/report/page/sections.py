@@ -14,6 +14,7 @@ from vidscale.forms import text
 from vidscale.report.measured import separable
 from vidscale.report.numbers import amount, examples, with_unit
 from vidscale.report.other_forms import other_form_lines
+from vidscale.report.page.answer_data import sizes_of
 from vidscale.report.page.markup import (
     bullets,
     choice,
@@ -99,13 +100,13 @@ def paths(study: "Study", data: Data) -> str:
     count = sum(axis["varies"] for key, axis in data["axes"].items() if key != "data_size")
     convex = data["frontier"][0]["path"] is not None
     why = not_convex(study.frontier.cost_model)
-    kinds = [("steps", "measured choices"), ("free", "continuous optimum")]
+    kinds = [("steps", "available choices"), ("free", "continuous optimum")]
     controls = choice("path-kind", "show", kinds, "free") if convex else ""
     absent = "" if convex else sentence(f"There is no continuous optimum to draw: {why or NO_POSYNOMIAL}; the search "
                                         "of the lattice is exact")
     reading = (f"Continuous optimum: factors need not be measured levels; bands hold {_level(study)} of the noise "
                "draws. " if convex else "") + (
-        f"Measured choices: the best of {len(study.frontier.lattice)} configurations "
+        f"Available choices: the best of {len(study.frontier.lattice)} configurations "
         f"({study.frontier.lattice.name}); dots mark the study's budgets, small rings the near-ties there.")
     parts = []
     if count:
@@ -177,7 +178,7 @@ def gain(study: "Study") -> str:
         parts += ["<h3>Planned by FLOPs instead</h3>",
                   f"<p>What someone who counts FLOPs would pick, and what that costs in {esc(shown_unit(report).axis)}."
                   "</p>", table_html(table, key="regret", caption="Planning by FLOPs against the frontier")]
-    parts += ["<h3>What more compute is worth</h3>", _compute(study)]
+    parts += [_compute(study)]
     return "".join(parts)
 
 
@@ -192,11 +193,15 @@ def _compute(study: "Study") -> str:
     points = [p for p in largest_size_points(study) if p.continuous is not None]
     if not points:
         why = not_convex(study.frontier.cost_model) or NO_POSYNOMIAL
-        return paragraphs(sentence(f"Not known at the margin: {why}, so there is no continuous optimum with a marginal "
-                                   "value. Compare the errors of neighbouring budgets instead"))
+        return "<h3>What more compute is worth</h3>" + paragraphs(sentence(
+            f"Not known at the margin: {why}, so there is no continuous optimum with a marginal value. Compare the "
+            "errors of neighbouring budgets instead"))
     table = continuous_table(replace(study.frontier, points=tuple(points)), title=study_label(study),
                              target=study.model.lead)
-    return table_html(table, key="compute", caption="Continuous optimum and the marginal value of compute")
+    return plot("worth", "What more compute is worth", "Per cent of error that one per cent more budget buys, with "
+                f"{_level(study)} bands. Where a line ends the budget no longer binds: more buys nothing within the "
+                "measured ranges.", reading="Of the continuous optimum; both axes are logarithmic.") + table_html(
+        table, key="compute", caption="Continuous optimum and the marginal value of compute")
 
 
 def evidence(study: "Study", data: Data) -> str:
@@ -314,7 +319,7 @@ def trust(study: "Study") -> str:
 def variants(study: "Study", data: Data) -> dict[str, Any]:
     """Every table that changes with the task, the data size or the budget shown: [target][size] or [target]."""
     report, targets = study.frontier, list(study.model.targets)
-    sizes = [None if size is None else float(size) for size in dict.fromkeys(p.data_size for p in report.points)]
+    sizes = sizes_of(study)
     budgets = [p.budget for p in largest_size_points(study)]
     title = study_label(study)
 

@@ -54,7 +54,7 @@ function toggleSize(i, list) {
   else state.sizes.add(i);
   if (!state.sizes.size) state.sizes.add(i);
   list.dataset.focus = "1";
-  redraw(["paths", "error"]);
+  redraw(["paths", "error", "worth"]);
 }
 
 function says(figure, text) {
@@ -85,6 +85,7 @@ function drawLater() {
   const next = figures.find((figure) => !drawn.has(figure));
   if (!next) {
     document.documentElement.dataset.ready = "all";
+    performance.mark("vidscale-all");
     return;
   }
   draw(next);

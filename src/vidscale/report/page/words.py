@@ -94,8 +94,8 @@ def findings(study: "Study", mean_gains: list[tuple[str, list[float | None]]]) -
     report = study.frontier
     said = [_growth(study, points), _sure(study, points)]
     found = report.policies.get((study.model.lead, points[0].data_size))
-    if found is not None:
-        said += [gain_sentence(study, found) + _spans(mean_gains, report.level)]
+    gained = gain_sentence(study, found) if found is not None else ""
+    said += [gained + _spans(mean_gains, report.level)] if gained else []
     regret = report.regret.get((study.model.lead, points[0].data_size))
     said += [regret_sentence(regret)] if regret is not None else []
     said += compute_sentences(study, [p for p in points if p.continuous is not None])
@@ -132,7 +132,7 @@ def _sure(study: "Study", points: "list[FrontierPoint]") -> str:
     tied = sum(p.tie_count > 0 for p in points)
     if saturated(study, study.model.lead):
         return ""
-    said = f"The choice is clear at {clear} of {len(points)} budgets"
+    said = f"The choice is clear at {clear or 'none'} of {len(points)} budgets"
     if unsure:
         shown = shown_unit(study.frontier)
         said += f", open at {', '.join(amount(p.budget, shown) for p in unsure)} {shown.shown}"
@@ -156,7 +156,8 @@ def _spans(mean_gains: list[tuple[str, list[float | None]]], level: float) -> st
 def _data(study: "Study", points: "list[FrontierPoint]") -> str:
     """What more data does to the error at the middle budget."""
     middle = points[len(points) // 2]
-    same = [p for p in study.frontier.points if p.target == middle.target and p.budget == middle.budget]
+    same = sorted((p for p in study.frontier.points if p.target == middle.target and p.budget == middle.budget),
+                  key=lambda p: p.data_size or 0.0)
     if middle.data_size is None or len(same) < 2:
         return ""
     first, last = same[0], same[-1]
@@ -241,7 +242,7 @@ def warnings(study: "Study") -> list[str]:
     unsure = sum(p.probability_best < LIKELY for p in points)
     if unsure:
         said.append(f"{unsure} of {len(points)} recommendations are open: the best choice changes with the noise of "
-                    "the measurements. Their near-ties are as good.")
+                    "the measurements. Where such a one has near-ties, these will do as well.")
     above = sum(p.error > 1 for p in points)
     if above:
         said.append(f"{above} of {len(points)} recommendations predict an error above 100 %: the law is used beyond "
