@@ -15,7 +15,7 @@ PUBLISHED = Path(__file__).parents[3] / "shared" / "data" / "li2024_vlm.csv"
 
 
 def test_every_dataset_reads_as_its_metadata_say() -> None:
-    assert [info.name for info in list_datasets()] == ["li2024", "paper-design"]
+    assert [info.name for info in list_datasets()] == ["li2024", "paper-design", "shapes-h200"]
     for info in list_datasets():
         table = dataset(info.name)
         assert len(table) == info.rows
@@ -25,7 +25,7 @@ def test_every_dataset_reads_as_its_metadata_say() -> None:
         assert ("synthetic" in info.title.lower()) == info.synthetic
         assert info.source
         assert info.licence
-    with pytest.raises(InputError, match=r"'chinchilla'.*li2024, paper-design"):
+    with pytest.raises(InputError, match=r"'chinchilla'.*li2024, paper-design, shapes-h200"):
         dataset_info("chinchilla")
 
 
@@ -91,3 +91,44 @@ def test_made_up_tasks_differ_in_what_they_want() -> None:
     }
     assert gain["long_video"][0] > gain["long_video"][1]
     assert gain["fine_detail"][1] > gain["fine_detail"][0]
+
+
+def test_shapes_h200_is_what_the_sweep_wrote() -> None:
+    """Every planned run is there once, made from one recipe, one tower and one base a size."""
+    from vidscale.runs.shapes.commands import load_study
+    from vidscale.runs.shapes.plan import study_runs
+
+    root = Path(__file__).parents[2]
+    study = load_study(f"{root / 'recipes' / 'shapes_h200.py'}:shapes_h200")
+    rows = dataset("shapes-h200").rows
+    assert len(rows) == dataset_info("shapes-h200").rows
+    assert not rows.duplicated(["run_id", "task"]).any()
+    assert set(rows["run_id"]) == {run.run_id for run in study_runs(study)}
+    assert set(rows["recipe"]) == {study.digest}
+    assert rows["commit"].nunique() == rows["source_sha256"].nunique() == rows["tower"].nunique() == 1
+    assert (rows.groupby("lm_params")["base"].nunique() == 1).all()
+    assert dataset_info("shapes-h200").encoder == (study.tower.params, 64.0)
+    assert rows["hardware"].str.contains("H100").all()
+
+
+def test_shapes_h200_comes_from_the_source_that_is_shipped() -> None:
+    """The code that makes a run has not changed since."""
+    pytest.importorskip("torch")
+    from vidscale.runs.shapes.work import source_digest
+
+    assert set(dataset("shapes-h200").rows["source_sha256"]) == {source_digest()}
+
+
+def test_shapes_h200_spans_what_the_study_asks() -> None:
+    """The largest configuration beats the smallest by more than 25 points; each factor and n moves the mean."""
+    rows = dataset("shapes-h200").rows
+    keys = ["lm_params", "frames", "tokens_per_frame", "data_size"]
+    mean = 1.0 - rows.groupby(keys)["error"].mean()
+    assert mean[(2239872, 32, 64, 1228800)] - mean[(109312, 8, 1, 1228800)] > 0.25
+    seeds = rows.groupby([*keys, "seed"])["error"].mean().groupby(keys)
+    noise = seeds.std()[seeds.count() == 4].max()
+    ends = {"lm_params": ((109312, 16, 16), (6014592, 16, 16)), "frames": ((2239872, 1, 16), (2239872, 32, 16)),
+            "tokens_per_frame": ((2239872, 16, 1), (2239872, 16, 64))}
+    for low, high in ends.values():
+        assert mean[(*high, 614400)] - mean[(*low, 614400)] > 10 * noise
+    assert mean[(2239872, 16, 16, 614400)] - mean[(2239872, 16, 16, 153600)] > 10 * noise

@@ -13,7 +13,7 @@ from vidscale.runs.shapes.commands import load_study, main
 from vidscale.runs.shapes.model import Tower, VideoLm
 from vidscale.runs.shapes.plan import Timing
 from vidscale.runs.shapes.probe import ProbeSettings, expected_seconds
-from vidscale.runs.shapes.questions import GENERIC, TASKS
+from vidscale.runs.shapes.questions import GENERIC, SLOTS, TASKS
 from vidscale.runs.shapes.train import EVALUATE, clips, features, initialise_projector
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,9 +37,8 @@ def test_probe_reports_each_task_along_training_at_each_rate(tmp_path, capsys):
     for rate in ("0.001", "0.002"):
         run = found[f"finetuned 8k T=1 V=1 rate={rate}"]
         assert set(run["by_task"]) == {task.name for task in TASKS}
-        # Count is 1 question of 12, direction 2: the loss is the mean over questions.
-        weights = {"direction": 2, "tile": 2, "glyph": 2}
-        means = [sum(weights.get(name, 1) * own[tenth] for name, own in run["by_task"].items()) / 12
+        # The loss is the mean over questions, of which a task has several.
+        means = [sum(SLOTS.count(name) * own[tenth] for name, own in run["by_task"].items()) / len(SLOTS)
                  for tenth in (0, 1)]
         assert means == pytest.approx(run["losses"], abs=2e-3)
     said = capsys.readouterr().out
