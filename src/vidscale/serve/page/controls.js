@@ -130,7 +130,7 @@ function budget(study, changed) {
 }
 
 function requestInShort({ text_tokens: text = 0, output_tokens: answer = 1, batch = 1 }, used) {
-  const together = batch === 1 ? "alone" : `in batches of ${batch}`;
+  const together = batch === 1 ? "one at a time" : `in batches of ${batch}`;
   return `A request: ${text ? `${text} text tokens, ` : ""}${answer} answer ${answer === 1 ? "token" : "tokens"}` +
     (used.batch ? `, ${together}` : "");
 }
