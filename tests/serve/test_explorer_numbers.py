@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from explorer_server import fields, listed, serving, settle
+from explorer_server import fields, listed, plotted, serving, settle
 
 from vidscale.cli import main
 from vidscale.cost.units import unit as unit_named
@@ -174,6 +174,19 @@ def test_the_page_says_what_the_command_line_says(open_page, studies, capsys, na
             assert set(kinds) == {risk["kind"] for risk in answer["risks"]}
         assert not seen.outside
     assert answered >= 0.7 * count
+
+
+def test_a_study_in_which_frames_and_data_do_not_vary_says_so(open_page, studies):
+    with serving(studies["li2024"]) as server:
+        seen = open_page(server.address)
+        settle(seen.page)
+        plotted(seen.page)
+        assert "was not varied" in seen.page.locator("#data-fixed").inner_text()
+        assert seen.page.locator("#data-size").count() == 0
+        assert "does not vary" in seen.page.locator("#next-data").inner_text()
+        assert "without a path: frames" in seen.page.locator("#plots").inner_text()
+        assert "data_size" not in seen.page.url
+        seen.assert_clean()
 
 
 def test_the_command_on_the_page_gives_the_answer_on_the_page(open_page, studies):

@@ -52,7 +52,8 @@ function pair(text) {
 function limit(text, question, ignored) {
   const found = LIMIT.exec(text.trim());
   const scale = found && LIMIT_SCALES[found[3].toLowerCase()];
-  const value = found && Number((Number(found[2]) * scale).toPrecision(15));
+  // 70 * 1e-3 is not 0.07 to the last bit; to 15 digits it is.
+  const value = found && (scale === 1 ? Number(found[2]) : Number((Number(found[2]) * scale).toPrecision(15)));
   if (!(value > 0)) ignored.push("limit");
   else if (found[1] === "memory") question.memory_limit_bytes = value;
   else (question.limits ??= {})[found[1]] = value;
