@@ -133,7 +133,7 @@ def test_evaluation_counts_right_options(study, parts):
 
 
 def settings(**changed):
-    return SliceSettings(device="cpu", time_limit_s=90, workers=1, **changed)
+    return SliceSettings(**{"device": "cpu", "time_limit_s": 90, "workers": 1, **changed})
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +147,7 @@ def slices(study, tmp_path_factory):
             os.kill(worker.pid, signal.SIGKILL)
 
     first = run_slice(study, settings(most_runs=3, sizes=("8k",)), out / "1.tar.gz", say=kill_once)
-    second = run_slice(study, settings(most_runs=2), out / "2.tar.gz", [out / "1.tar.gz"], say=lambda line: None)
+    second = run_slice(study, settings(most_runs=2, workers=2, gpus=2), out / "2.tar.gz", [out / "1.tar.gz"], say=lambda line: None)
     return out, first, second
 
 
@@ -171,6 +171,19 @@ def test_a_worker_that_dies_costs_one_attempt(slices):
     assert [entry["reason"] for entry in failed] == ["interrupted"]
     assert "-9" in failed[0]["message"]
     assert failed[0]["name"] in first.done
+
+
+@pytest.mark.parametrize(("before", "seen"), [(None, "1"), ("4,7", "7")])
+def test_a_worker_sees_its_own_gpu_only(study, tmp_path, monkeypatch, before, seen):
+    from vidscale.runs.shapes.work import serve
+
+    class Gone:
+        def recv(self):
+            raise EOFError
+
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", before or "")
+    serve(Gone(), study, tmp_path, "cuda", "eager", 1)
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == seen
 
 
 def test_rows_are_measurements(study, slices, tmp_path):
