@@ -12,6 +12,7 @@ from vidscale.recommend import Answerer, Question, recommend, tasks_of
 from vidscale.report.plain import dumps
 from vidscale.space import FACTORS, ScalingFactors
 from vidscale.study import frontier_report, make_lattice
+from vidscale.validate import Noise
 
 NOW = ScalingFactors(lm_params=2.8e9, frames=8, tokens_per_frame=100)
 
@@ -152,3 +153,47 @@ def test_every_answer_is_json_and_the_same_each_time(known_model):
         first, second = (dumps(recommend(who, question)) for who in (answerer, known_model))
         assert first == second
         assert json.loads(first)["configuration"]["lm_params"] > 0
+
+
+def risks(known, kind, **asked) -> list[str]:
+    """Sentences of one kind of risk."""
+    return [each.sentence for each in recommend(known, Question(**asked)).risks if each.kind == kind]
+
+
+def changed(model, **target):
+    """The model with fields of its lead target changed."""
+    return replace(model, targets={**model.targets, model.lead: replace(model.targets[model.lead], **target)})
+
+
+def test_risks_are_said_where_they_are(known_model):
+    assert risks(known_model, "outside-domain", data_size=1e7)
+    assert not risks(known_model, "outside-domain", data_size=1e6)
+    assert "largest that may be chosen" in " ".join(risks(known_model, "at-bound", budget=1e18))
+    assert risks(known_model, "near-tie", budget=20e12, tolerance=0.5)
+    assert not risks(known_model, "near-tie", budget=20e12, tolerance=0.0)
+    assert risks(replace(known_model, synthetic=True), "synthetic")
+    assert not risks(known_model, "synthetic")
+    assert risks(known_model, "uncalibrated", cost="latency", gpu="l4", output_tokens=4)
+    assert not risks(known_model, "uncalibrated", cost="latency", gpu="h200", output_tokens=4)
+    assert risks(known_model, "stand-in-model", cost="flops-exact", model="internvl", lm_params=(2.8e9,))
+    assert risks(known_model, "weighted", weights={"reading": 1, "ordering": 1})
+
+
+def test_a_law_at_its_bounds_and_one_that_misses_something_are_said(known_model):
+    form, target = known_model.form, known_model.targets[known_model.lead]
+    whole = {**target.parameters, **dict.fromkeys(form.coefficients, 0.1)}
+    assert not risks(changed(known_model, parameters=whole), "law")
+    gone, kept = form.terms[0], form.terms[1]
+    powers = [next(iter(term.exponents.values())).parameter for term in (gone, kept)]
+    parameters = {**whole, gone.coefficient: 0.0, powers[0]: form.exponent_bounds(powers[0])[1],
+                  powers[1]: form.exponent_bounds(powers[1])[0]}
+    said = risks(changed(known_model, parameters=parameters), "law")
+    assert len(said) == 2
+    assert gone.coefficient in said[0]
+    assert f"exponent {powers[1]} of the law is at its lower bound" in said[1]
+    noise = Noise(run_variance=0.01, counted=True, freedom=20, n_eval=3000.0, misfit_variance=0.01, fit_p=1e-6)
+    (misfit,) = risks(changed(known_model, noise=noise), "misfit")
+    assert "residuals are larger than question sampling explains" in misfit
+    unsure = recommend(changed(known_model, noise=noise), Question(budget=20e12, current=NOW))
+    assert unsure.probability_best < recommend(known_model, Question(budget=20e12)).probability_best
+    assert 0 < unsure.comparison.probability_better < 1

@@ -114,3 +114,19 @@ def test_wrong_addresses_methods_and_hosts(client):
     for headers in ({"host": "localhost:1234"}, {"host": "[::1]:80"}, {"origin": "http://127.0.0.1:8080"},
                     {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}):
         assert client.get("/", headers=headers).status_code == 200
+
+
+def test_limits_and_lists_in_an_address(client):
+    query = {"cost": "latency", "gpu": "h200", "output_tokens": "8", "budget": "0.1", "lm_params": ["1e9", "2.8e9"],
+             "limit": ["ttft<=60ms", "memory<=20GB"], "frames": "8"}
+    body = {"cost": "latency", "gpu": "h200", "output_tokens": 8, "budget": 0.1, "lm_params": [1e9, 2.8e9],
+            "limits": {"ttft": 0.06}, "memory_limit_bytes": 20e9, "frames": [8]}
+    got = client.get(f"{API}/recommend", params=query)
+    assert got.status_code == 200, got.text
+    assert got.json() == client.post(f"{API}/recommend", json=body).json()
+    for wrong in ({"limit": "ttft>=60ms"}, {"weight": "reading"}, {"weight": ["reading=1", "reading=2"]},
+                  {"current": "lm_params=1e9"}, {"current": "lm_params=-1,frames=8,tokens_per_frame=49"},
+                  {"limit": "memory<=20GB", "memory_limit_bytes": "1e9"}):
+        said = client.get(f"{API}/recommend", params=wrong)
+        assert said.status_code == 400, (wrong, said.text)
+        _is_fault(said)

@@ -19,7 +19,7 @@ from vidscale.recommend.recommendation import (
 )
 from vidscale.recommend.wording import NAMES, chance, configuration, error, factor, percent
 from vidscale.space import FACTORS, LM_PARAMS
-from vidscale.study import FrontierPoint
+from vidscale.study import FrontierPoint, Model, TargetModel
 
 #: A choice that fewer draws than this agree on is called uncertain.
 AGREED = 0.5
@@ -110,16 +110,7 @@ def _law(asked: Asked, point: FrontierPoint) -> list[Risk]:
     said_of_fit = target.noise.sentence()
     if said_of_fit:
         out.append(Risk(kind="misfit", sentence=said_of_fit))
-    for name, value in target.parameters.items():
-        if name in model.form.exponent_names:
-            low, high = model.form.exponent_bounds(name)
-            slack = AT_BOUND * (high - low)
-            if not low + slack < value < high - slack:
-                end = "lower" if value <= low + slack else "upper"
-                out.append(Risk(kind="law", sentence=f"exponent {name} of the law is at its {end} bound, {value:.4g}"))
-        elif value == 0:
-            out.append(Risk(kind="law", sentence=f"the term of {name} is gone from the law: the measurements show no "
-                                                 "such effect"))
+    out += [Risk(kind="law", sentence=each) for each in _parameters(model, target)]
     still = [NAMES[f] for f in FACTORS if f not in model.form.factors and asked.lattice.levels[f].size > 1]
     if still:
         out.append(Risk(kind="unmeasured", sentence=f"{', '.join(still)} did not vary in the measurements: its effect "
@@ -127,6 +118,25 @@ def _law(asked: Asked, point: FrontierPoint) -> list[Risk]:
     if asked.target == WEIGHTED and asked.question.weights:
         out.append(Risk(kind="weighted", sentence="the weighted target adds up laws of single tasks; noise that tasks "
                                                   "of one run share is taken at its largest in a new measurement"))
+    return out
+
+
+def _parameters(model: Model, target: TargetModel) -> list[str]:
+    """Sentences on exponents at a bound and on terms that are gone, whose exponents mean nothing."""
+    out, alive = [], set()
+    for term in model.form.terms:
+        if target.parameters.get(term.coefficient) == 0:
+            out.append(f"the term of {term.coefficient} is gone from the law: the measurements show no such effect")
+        else:
+            alive |= {power.parameter for power in term.exponents.values()}
+    for name in model.form.exponent_names:
+        if name not in alive or name not in target.parameters:
+            continue
+        (low, high), value = model.form.exponent_bounds(name), target.parameters[name]
+        slack = AT_BOUND * (high - low)
+        if not low + slack < value < high - slack:
+            end = "lower" if value <= low + slack else "upper"
+            out.append(f"exponent {name} of the law is at its {end} bound, {value:.4g}")
     return out
 
 
