@@ -15,13 +15,25 @@ ROWS = np.array([[2.8e9, 8, 49, 1e6], [7.5e9, 32, 196, 2.5e5]])
 TASKS = ("long <b>video</b>", "ordering", "reading")
 
 
-def test_draws_are_added_up_by_their_number(known_model):
+def test_resampled_runs_are_added_up_by_their_number(known_model):
     weights = {"ordering": 1.0, "reading": 3.0}
     made = weighted_model(known_model, weights).targets["weighted"]
-    for batch in ("law", "noise_laws", "run_laws"):
+    for batch in ("law", "run_laws"):
         parts = [getattr(known_model.targets[task], batch).over(FACTORS_AND_DATA).error(ROWS) for task in weights]
         assert getattr(made, batch).over(FACTORS_AND_DATA).error(ROWS) == pytest.approx(
             0.25 * parts[0] + 0.75 * parts[1], rel=1e-12)
+
+
+def test_redrawn_noise_is_added_up_by_rank(known_model):
+    """Nothing cancels between tasks: the widest that adding up draws can be, as far as draws keep their order."""
+    weights = {"ordering": 1.0, "reading": 3.0}
+    made = weighted_model(known_model, weights).targets["weighted"].noise_laws.over(FACTORS_AND_DATA).error(ROWS)
+    parts = [known_model.targets[task].noise_laws.over(FACTORS_AND_DATA).error(ROWS) for task in weights]
+    assert made.mean(axis=0) == pytest.approx(0.25 * parts[0].mean(axis=0) + 0.75 * parts[1].mean(axis=0), rel=1e-12)
+    spread = [0.25 * parts[0].std(axis=0), 0.75 * parts[1].std(axis=0)]
+    assert np.all(made.std(axis=0) <= sum(spread) * (1 + 1e-9))
+    assert np.all(made.std(axis=0) > 0.8 * np.hypot(*spread))
+    assert np.mean(made.std(axis=0) / np.hypot(*spread)) > 1
 
 
 def test_equal_weights_agree_with_the_average_that_was_fitted(known_model):

@@ -91,3 +91,18 @@ def test_a_study_that_goes_away_keeps_being_served(served):
 def test_a_start_needs_a_study(tmp_path):
     with pytest.raises(InputError, match="No such file"):
         StudySource.open(tmp_path / "fit.json")
+
+
+def test_two_studies_are_asked_from_many_threads_at_once(known_fit):
+    """After a new study is read, questions to the old one may still be under way: kernels must not meet."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from vidscale.recommend import Answerer, Question, recommend
+    from vidscale.study.store import load_model
+
+    answerers = [Answerer(load_model(known_fit)) for _ in range(2)]
+    questions = [Question(budget=1e13 + 1e11 * k) for k in range(40)]
+    alone = [recommend(answerers[0], question) for question in questions]
+    with ThreadPoolExecutor(8) as pool:
+        both = [list(pool.map(lambda question, who=who: recommend(who, question), questions)) for who in answerers]
+    assert both[0] == both[1] == alone

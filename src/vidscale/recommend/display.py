@@ -80,15 +80,19 @@ def text(found: Recommendation) -> str:
 
 def html(found: Recommendation) -> str:
     """The recommendation as a piece of HTML that stands by itself."""
-    rows = "".join(f"<tr><th style='text-align:left;padding-right:1em'>{escape(label)}</th>"
-                   f"<td style='text-align:left'>{escape(value)}</td></tr>" for label, value in summary(found))
-    ties = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in near_ties(found))
-    head = "<tr><th>near-tie</th><th>error</th><th>cost</th></tr>"
+    rows = "".join(_row("th", [label])[:-5] + _row("td", [value])[4:] for label, value in summary(found))
+    ties = "".join(_row("td", cells) for cells in near_ties(found))
+    head = _row("th", ["near-tie", "error", "cost"])
     parts = [f"<h4>{escape(title(found))}</h4><table>{rows}</table>", f"<table>{head}{ties}</table>" if ties else ""]
     for name, sentences in sections(found):
         parts.append(f"<details{' open' if name in ('Why', 'Risks') else ''}><summary>{escape(name)}</summary>"
                      f"<ul>{_items(sentences)}</ul></details>")
     return f"<div class='vidscale-recommendation'>{''.join(parts)}</div>"
+
+
+def _row(tag: str, cells: Iterable[str]) -> str:
+    style = "text-align:left;padding-right:1em"
+    return "<tr>" + "".join(f"<{tag} style='{style}'>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
 
 
 def _items(sentences: Iterable[str]) -> str:

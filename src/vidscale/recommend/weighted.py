@@ -6,11 +6,12 @@ A weighted sum of posynomials is a posynomial, so the sum goes through the same 
 same certificate as any law. It differs from a target that was fitted to weighted averages of measurements
 (`StudySettings.weights`): here each task keeps the law that was fitted to it.
 
-**What its intervals mean.** Draw number d of every task is added up with the weights, for either bootstrap. Resampled
-runs are the same runs in every task, so what tasks of one run share stays shared. Redrawn noise is drawn for each task
-by itself, which is what question sampling is; of run-to-run noise, which the tasks of a run may share, it takes only
-the part that does not cancel between independent tasks. That part is therefore put back as if it were wholly shared,
-the cautious reading:
+**What its intervals mean.** Of resampled runs, draw number d of every task is added up: it has the same runs in every
+task, so what the tasks of a run share stays shared. Redrawn noise is drawn for each task by itself, so that adding up
+by number would let it cancel between tasks: run-to-run noise, which a run's tasks share, and the bias of each fit do
+not. Its draws are therefore added up by rank: the one in which a task's errors are lowest with the lowest of the
+others, and so on, the cautious reading. MEASURED
+For the noise of a new measurement, run-to-run noise is likewise taken as wholly shared:
 
     τ² = (Σ_k w_k f_k τ_k / f)²   and likewise the lack of fit;   1/n_eval from Σ_k w_k² f_k (1 − f_k) / n_k
 
@@ -20,10 +21,12 @@ question sampling, and taking that as shared too makes the interval wider than i
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 
 from vidscale.errors import InputError
+from vidscale.forms import Laws
 from vidscale.forms.laws import weighted_sum
 from vidscale.measurements.observations import AVERAGE, WEIGHTED, effective_count
 from vidscale.space import FACTORS_AND_DATA
@@ -52,7 +55,7 @@ def weighted_model(model: Model, weights: Mapping[str, float]) -> Model:
     w = list(share.values())
     target = TargetModel(
         parameters={}, law=weighted_sum([part.law for part in parts], w),
-        noise_laws=weighted_sum(_as_many([part.noise_laws for part in parts]), w),
+        noise_laws=weighted_sum(_as_many([_by_rank(model, part.noise_laws) for part in parts]), w),
         run_laws=weighted_sum(_as_many([part.run_laws for part in parts]), w),
         noise=_noise(model, parts, w), chance=_chance(parts, w))
     return replace(model, targets={WEIGHTED: target})
@@ -83,6 +86,14 @@ def _as_many(batches: Sequence) -> list:
     """Batches cut to the shortest: a draw counts where every task has one of that number."""
     count = min(len(batch) for batch in batches)
     return [batch[slice(0, count)] for batch in batches]
+
+
+def _by_rank(model: Model, draws: Laws) -> Laws:
+    """Draws from the lowest to the highest, by their mean log error over low, middle and high of every factor."""
+    ends = [(levels[0], np.sqrt(levels[0] * levels[-1]), levels[-1]) if (levels := model.levels.get(f)) is not None
+            else (1.0,) for f in FACTORS_AND_DATA]
+    rows = np.array(list(product(*ends)))
+    return draws[np.argsort(draws.over(FACTORS_AND_DATA).log_error(rows).mean(axis=1), kind="stable")]
 
 
 def _noise(model: Model, parts: Sequence[TargetModel], w: Sequence[float]) -> Noise:
