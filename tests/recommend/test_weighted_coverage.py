@@ -46,7 +46,7 @@ def model_of(sweep, shared):
 
 
 def by_number(model):
-    """The weighted law with draws added up by number, for comparison."""
+    """The weighted law with draws added up by number and no lack of fit, for comparison."""
     from vidscale.forms.laws import weighted_sum
     from vidscale.space import FACTORS_AND_DATA
     from vidscale.validate import quantiles

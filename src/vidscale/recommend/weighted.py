@@ -10,7 +10,9 @@ same certificate as any law. It differs from a target that was fitted to weighte
 task, so what the tasks of a run share stays shared. Redrawn noise is drawn for each task by itself, so that adding up
 by number would let it cancel between tasks: run-to-run noise, which a run's tasks share, and the bias of each fit do
 not. Its draws are therefore added up by rank: the one in which a task's errors are lowest with the lowest of the
-others, and so on, the cautious reading. MEASURED
+others, and so on, the cautious reading. Measured on 60 sweeps of three tasks (tests/recorded/weighted_coverage.json):
+nominal 90 % intervals hold the true mean in 95 % (± 2) of cases with question sampling alone, those of a fitted average
+in 93 % (± 2); with run-to-run noise of 2 % both always do, because the lack of fit that is then found widens both.
 For the noise of a new measurement, run-to-run noise is likewise taken as wholly shared:
 
     τ² = (Σ_k w_k f_k τ_k / f)²   and likewise the lack of fit;   1/n_eval from Σ_k w_k² f_k (1 − f_k) / n_k
