@@ -89,7 +89,8 @@ def test_the_page_holds_every_statement(life):
             assert f"- Whether {each.statement}: {each.verdict}" in text
     for theirs in ("(1.21)", "(6.73)", "+0.79", "-0.22", "5 to 15 %", "340", "100,000 A100-hours"):
         assert theirs in text
-    assert "- Anything about task needle: it never leaves chance" in text
+    assert "- What task needle wants where it is used: it never leaves chance" in text
+    assert "| average | 18.8 |" in text
     assert "107.9k" in text
     assert "GFLOPs" in text
     assert "TFLOPs |" not in text

@@ -35,12 +35,15 @@ class SeedNoise:
         extra: of it beyond question sampling; 0 where the runs scatter less than that.
         freedom: degrees of freedom behind it; 0 without repeats.
         source: REPEATS, RESIDUALS or QUESTIONS.
+        worst: the largest standard deviation within one cell with repeats: a task that switches on in a step differs
+            most there, and the pooled value is too small; `total` without repeats.
     """
 
     total: float
     extra: float
     freedom: int
     source: str
+    worst: float
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -116,10 +119,13 @@ def _noise(error: Floats, cell: Ints, mean: Floats, count: Ints, sampling: Float
         total = float(np.sum((error - mean[cell]) ** 2) / freedom)
         repeated = (count > 1)[cell]
         extra = max(total - float(sampling[repeated].mean()), 0.0)
-        return SeedNoise(total=float(np.sqrt(total)), extra=float(np.sqrt(extra)), freedom=freedom, source=REPEATS)
+        within = np.bincount(cell, weights=(error - mean[cell]) ** 2)[count > 1] / (count[count > 1] - 1)
+        return SeedNoise(total=float(np.sqrt(total)), extra=float(np.sqrt(extra)), freedom=freedom, source=REPEATS,
+                         worst=float(np.sqrt(within.max())))
     typical = float(np.median(mean))
     extra = (relative_variance or 0.0) * typical**2
-    return SeedNoise(total=float(np.sqrt(np.median(sampling) + extra)), extra=float(np.sqrt(extra)), freedom=0,
+    total = float(np.sqrt(np.median(sampling) + extra))
+    return SeedNoise(total=total, extra=float(np.sqrt(extra)), freedom=0, worst=total,
                      source=QUESTIONS if relative_variance is None else RESIDUALS)
 
 

@@ -48,6 +48,8 @@ class FittedLaw:
 class PolicyGain:
     """What the frontier gains over a policy at equal cost, mean over the budgets that the policy can serve.
 
+    Where a law predicts more error than guessing makes, guessing's is taken: a power law knows no chance.
+
     Attributes:
         policy, sentence: its name and rule.
         served: budgets it can serve, of how many.
@@ -70,17 +72,18 @@ class PolicyGain:
 
 
 def policy_gains(fitted: FittedLaw, lattice: Lattice, cost_model: CostModel, budgets: Floats, data_size: float,
-                 level: float = LEVEL) -> list[PolicyGain]:
-    """Every policy that makes sense on the lattice against the frontier."""
+                 level: float = LEVEL, chance: float | None = None) -> list[PolicyGain]:
+    """Every policy that makes sense on the lattice against the frontier; `chance` is the accuracy of guessing."""
     errors = fitted.errors(lattice, data_size)
+    bounded = errors if chance is None else np.minimum(errors, 1 - chance)
     policies = [p for p in naive_policies()
                 if not any(p.name == f"{f} only" and lattice.levels[f].size < 2 for f in FACTORS)]
     found = compare_policies(errors[0], lattice, cost_model, budgets, policies)
     gains = []
     for outcome in found.outcomes:
         served = outcome.index >= 0
-        best = errors[:, found.optimum.index[served]]
-        own = errors[:, outcome.index[served]]
+        best = bounded[:, found.optimum.index[served]]
+        own = bounded[:, outcome.index[served]]
         accuracy = np.where(own < 1, 1 - own, np.nan)
         gain, reduction = (_row_means(each) for each in ((own - best) / accuracy, (own - best) / own))
         over = outcome.overshoot

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidscale.findings.cells import Cells
-from vidscale.findings.verdict import LEVEL, Estimate, Verdict, judge
+from vidscale.findings.verdict import LEVEL, Estimate, Verdict, agreed, judge
 from vidscale.forms import Laws
 from vidscale.space import FACTORS, FRAMES, TOKENS_PER_FRAME, Lattice
 
@@ -95,8 +95,8 @@ class Returns:
 
     @property
     def verdict(self) -> Verdict:
-        """On: returns diminish."""
-        return judge(self.fall)
+        """On: returns diminish, from the first step to the last and from the lower half to the upper alike."""
+        return agreed([judge(self.fall), judge(self.halves)])
 
 
 def returns(cells: Cells, factor: str, level: float = LEVEL) -> Returns | None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vidscale.cost import PaperCost
 from vidscale.errors import InputError
-from vidscale.findings.cells import Cells, TaskState, cells_of, task_state
+from vidscale.findings.cells import Cells, SeedNoise, TaskState, cells_of, task_state
 from vidscale.findings.choices import (
     ComputeValue,
     FittedLaw,
@@ -99,6 +99,7 @@ class Evidence:
         form: the paper's form that predicts held-out runs best.
         laws: the lead's laws by form: `form`, PUBLISHED_FORM and the joint form, where they could be fitted.
         joint_form: name of the joint form, None where there is none.
+        noise: between trainings, of the lead.
         states: of every task.
         moves: what each factor, the data size and all together move the lead by.
         returns: by (target, factor).
@@ -122,6 +123,7 @@ class Evidence:
     form: str
     laws: Mapping[str, FittedLaw]
     joint_form: str | None
+    noise: SeedNoise
     states: tuple[TaskState, ...]
     moves: tuple[Move, ...]
     returns: Mapping[tuple[str, str], Returns]
@@ -188,7 +190,8 @@ def gather(table: MeasurementTable, settings: FindingSettings | None = None, *,
     tick("choices")
     return Evidence(
         table=table, obs=obs, settings=settings, cost=cost, lead=lead, comparison=comparison, beside=beside, form=form,
-        laws=laws, joint_form=joint_form, states=tuple(task_state(cells[t]) for t in tasks),
+        laws=laws, joint_form=joint_form, noise=cells[lead].noise,
+        states=tuple(task_state(cells[t]) for t in tasks),
         moves=tuple(moves(cells[lead], cost, settings.level)),
         returns={key: each for key, each in found.items() if each is not None},
         preference=preference(cells[lead], settings.level),
@@ -197,7 +200,7 @@ def gather(table: MeasurementTable, settings: FindingSettings | None = None, *,
         steps={t: tuple(budget_steps(cells[t], cost, settings.level, settings.seed)) for t in obs.targets},
         law_steps=tuple(law_steps(laws[joint_form or form], lattice, cost, budgets.tolist(), size, settings.level)),
         interaction={t: each for t in obs.targets if (each := interaction(cells[t], settings.level)) is not None},
-        policies=tuple(policy_gains(laws[form], lattice, cost, budgets, size, settings.level)),
+        policies=tuple(policy_gains(laws[form], lattice, cost, budgets, size, settings.level, cells[lead].chance)),
         blind=tuple(best_against_mean(cells[lead], cost, settings.level, settings.seed)),
         values=tuple(compute_values(laws[form], lattice, cost, budgets, size, settings.level)),
         elasticities=_elasticities(models, lattice, cost, lead, settings, tick), budgets=budgets, data_size=size)

@@ -142,9 +142,9 @@ def best_against_mean(cells: Cells, cost_model: CostModel, level: float = LEVEL,
     χ² test does not find them to differ at all, the interval holds 0.
     """
     rng, found = np.random.default_rng([seed, 8]), []
-    for group in groups(cells, cost_model):
+    for group in (each for each in groups(cells, cost_model) if len(each.at) > 1):
         error, variance = cells.error[group.at], cells.variance[group.at]
-        spread = max(float(error.var(ddof=1) - variance.mean()), 0.0) if len(error) > 1 else 0.0
+        spread = max(float(error.var(ddof=1) - variance.mean()), 0.0)
         trust = spread / (spread + variance)
         true = error.mean() + trust * (error - error.mean())
         drawn = true + np.sqrt(trust * variance) * rng.standard_normal((DRAWS, len(error)))
@@ -153,7 +153,7 @@ def best_against_mean(cells: Cells, cost_model: CostModel, level: float = LEVEL,
         gain = (best - mean) / mean
         half = cells.quantile(level) * float(gain[1:].std())
         low, high = float(gain[0]) - half, float(gain[0]) + half
-        if stats.chi2.sf(np.sum((error - error.mean()) ** 2 / variance), max(len(error) - 1, 1)) > 1 - level:
+        if stats.chi2.sf(np.sum((error - error.mean()) ** 2 / variance), len(error) - 1) > 1 - level:
             low = min(low, 0.0)
         found.append(BestAgainstMean(budget=group.budget, runs=len(error),
                                      gain=Estimate(value=float(gain[0]), low=low, high=high, level=level)))

@@ -106,12 +106,15 @@ def diminishing(e: Evidence) -> Finding:
     parts = []
     for factor in FACTORS:
         found = e.returns.get((e.lead, factor))
-        parts.append(_part(f"{factor}: gain per doubling of the first step less that of the last",
-                           found.fall if found else None, "points", factor))
+        parts += [_part(f"{factor}: gain per doubling of the first step less that of the last",
+                        found.fall if found else None, "points", factor),
+                  _part(f"{factor}: gain per doubling of the lower half of the range less that of the upper",
+                        found.halves if found else None, "points", f"{factor}, halves")]
     return Finding(key="diminishing", statement="each factor alone has diminishing returns",
                    published="in all three factors, at task-dependent rates",
                    verdict=agreed([p.verdict for p in parts]),
-                   rule="all three factors alike; from raw rows of the star, averaged over its data sizes",
+                   rule="all three factors, from the first step to the last and from the lower half to the upper "
+                        "alike; raw rows of the star, averaged over its data sizes",
                    parts=tuple(parts))
 
 

@@ -7,7 +7,7 @@ No number and no verdict is written by hand; the rules live in `vidscale.finding
 import numpy as np
 
 import vidscale
-from vidscale.findings import PUBLISHED_FORM, Evidence, Finding, Verdict, findings, published
+from vidscale.findings import PUBLISHED_FORM, Evidence, Finding, SeedNoise, Verdict, findings, published
 from vidscale.forms import PAPER_FORMS, text
 from vidscale.measurements import dataset_info
 from vidscale.measurements.datasets import is_dataset
@@ -92,19 +92,29 @@ def provenance(e: Evidence) -> str:
                     f"{published.GPU_HOURS:,.0f} A100-hours")
     spent = column_numbers(runs, "trained_flops")
     said += [f"- training: {spent.sum():.3g} FLOPs"] if spent.size else []
-    noise = [(s.task, _chance(s.chance), percent(s.worst), percent(s.best), plain(100 * s.noise.total, 2),
-              plain(100 * s.noise.extra, 2), s.remark) for s in e.states]
+    lead = e.obs.error[:, 0]
+    noise = [(e.lead, _chance(e.obs.chance.get(e.lead)), percent(float(np.nanmax(lead))),
+              percent(float(np.nanmin(lead))), *_spread(e.noise), "")] if e.lead not in e.table.tasks else []
+    noise += [(s.task, _chance(s.chance), percent(s.worst), percent(s.best), *_spread(s.noise), s.remark)
+              for s in e.states]
     source = e.states[0].noise
     freedom = f", {source.freedom} degrees of freedom" if source.freedom else ""
     return "\n".join(["## Provenance and noise\n", *said, "", "Noise of one run's error, from "
-                      f"{source.source}{freedom}: its standard deviation with question sampling, and what is left "
-                      "without it. Runs evaluated on the same questions differ by less than that.\n",
+                      f"{source.source}{freedom}: its standard deviation with question sampling, what is left without "
+                      "it, and the largest within one configuration; where that is far above the first, the task "
+                      "switches on in steps, and intervals of raw rows near a step are too narrow. Runs evaluated on "
+                      "the same questions differ by less than sampling says.\n",
                       table(("task", "chance (%)", "largest error (%)", "least error (%)", "noise (points)",
-                             "without sampling", "remark"), noise, (0, 6)),
+                             "without sampling", "largest", "remark"), noise, (0, 7)),
                       "What moves the mean error over the measured ranges, raw rows:\n",
                       table(("from", "to", "what", "fall of the mean error (points)"),
                             [(level_of(m.what, m.low), level_of(m.what, m.high), m.what, shown(m.fall))
                              for m in e.moves], (2,))])
+
+
+def _spread(noise: SeedNoise) -> tuple[str, str, str]:
+    """Noise as three cells, in points."""
+    return plain(100 * noise.total, 2), plain(100 * noise.extra, 2), plain(100 * noise.worst, 2)
 
 
 def _chance(value: float | None) -> str:
@@ -128,7 +138,8 @@ def forms(e: Evidence) -> str:
     said = ["## Which form predicts unseen runs\n",
             "Average error; ours, the published value in brackets. MSE in percentage points², E% the mean of "
             "|predicted − measured| / measured. The paper's tasks, models and error range are others, so that values "
-            "compare by their order only.\n", table(header, rows), f"- cross-validation: {plan.cv_sentence}"]
+            "compare by their order only; E% explodes where a task is all but solved.\n", table(header, rows),
+            f"- cross-validation: {plan.cv_sentence}"]
     said += [f"- extrapolation: {plan.split_sentence}"] if plan.split_sentence else []
     said += ["", verdict_line(by_key(e)["forms"])]
     fit = (e.comparison.fits[e.form]).fit(e.lead)
@@ -149,25 +160,38 @@ def _form_rows(e: Evidence) -> list[list[str]]:
             of = [s for s in e.comparison.scores if (s.target, s.kind) == (task, kind)]
             winner = min(of, key=lambda s: s.mse).form if of else winner
         state = e.state(task)
-        rows.append([*cells, winner if state.informative else NONE, state.remark])
+        remarks = [state.remark, "" if _foreseen(e, task) else "predicted worse than by its mean"]
+        rows.append([*cells, winner if state.informative else NONE, "; ".join(r for r in remarks if r)])
     return rows
+
+
+def _foreseen(e: Evidence, task: str) -> bool:
+    """Whether the form predicts held-out runs of a task better than their mean would, by every kind of holding out."""
+    found = [s.r2 for s in e.comparison.scores if (s.form, s.target) == (e.form, task)]
+    return all(r2 > 0 for r2 in found)
 
 
 def _joint(e: Evidence) -> list[str]:
     """The declared form with a term in two factors against the published form."""
     if e.beside is None or e.joint_form is None:
         return []
-    gone = e.beside.fits[e.joint_form].fit(e.lead).certificate.gone
-    said = []
+    fit, known = e.beside.fits[e.joint_form].fit(e.lead), e.beside.fits[PUBLISHED_FORM].fit(e.lead).form
+    said, gone = [], fit.certificate.gone
+    added = [name for name in fit.form.coefficients if name not in known.coefficients]
     for kind in ("cross-validation", "extrapolation"):
         own, other = (e.beside.score(name, e.lead, kind) for name in (e.joint_form, PUBLISHED_FORM))
         if own and other:
             se = own.excess_se if own.excess_se is not None else other.excess_se
             said.append(f"{kind} MSE {plain(own.mse)} against {plain(other.mse)} (difference "
                         f"{plain(own.mse - other.mse)} ± {plain(se, 2)} s.e.)")
-    term = f"; the data give the added term no weight ({', '.join(gone)} gone)" if gone else ""
+    if all(name in gone for name in added):
+        term = f"; fitted to all runs the data give the added term no weight ({', '.join(added)} gone)"
+    else:
+        own = [name for name in fit.parameters if name not in known.parameters]
+        term = "; fitted to all runs: " + ", ".join(f"{name} {plain(fit.parameters[name])}" for name in own)
     return [f"The declared cross-term form `{e.joint_form}` (examples/joint.toml: frames and tokens per frame in one "
-            f"term) against {PUBLISHED_FORM}: {'; '.join(said)}{term}.\n"]
+            f"term) against {PUBLISHED_FORM}: {'; '.join(said)}{term}. What is fitted to a star "
+            "alone leaves that term open, so that its extrapolation means little.\n"]
 
 
 def cannot_tell(e: Evidence) -> str:
@@ -180,11 +204,16 @@ def cannot_tell(e: Evidence) -> str:
                             for p in open_ones)
             said.append(f"- Whether {each.statement}: {each.verdict}. "
                         f"{why or 'The table lacks the runs that would say'}.")
-    for state in e.states:
-        if not state.informative:
-            said.append(f"- Anything about task {state.task}: it {state.remark}" if state.at_chance else
-                        f"- Anything about task {state.task}: it is {state.remark}")
-            said[-1] += f" (error {percent(state.best)} to {percent(state.worst)} %)."
+    for state in (each for each in e.states if not each.informative):
+        why = "never leaves chance" if state.at_chance else \
+            f"is solved by {percent(state.solved, 2)} % of configurations"
+        said.append(f"- What task {state.task} wants where it is used: it {why} (error {percent(state.best)} to "
+                    f"{percent(state.worst)} %), so that it is left out of the verdict on tasks.")
+    lost = [task for task in e.table.tasks if not _foreseen(e, task)]
+    if lost:
+        said.append(f"- How {', '.join(lost)} go on: the form used here predicts held-out runs of "
+                    f"{'it' if len(lost) == 1 else 'each'} worse than their "
+                    "mean would. Laws on this page are of the average.")
     said += [
         "- Whether the law is true: its form was chosen among four by how it predicts, and intervals from laws hold "
         "under that form. Raw rows stand beside them for this reason.",

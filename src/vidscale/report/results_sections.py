@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from vidscale.cost.lifetime import lifetime, paper_ratio
 from vidscale.cost.units import FLOPS, unit
-from vidscale.findings import Estimate, Evidence, Finding, Part, Verdict, findings, published, wants
+from vidscale.findings import Estimate, Evidence, Finding, Part, Verdict, findings, judge, published, wants
 from vidscale.findings.choices import IGNORES_ENCODER
 from vidscale.findings.movement import CONFIGURATION
 from vidscale.measurements.schema import RUN_KEY
@@ -158,15 +158,18 @@ def data(e: Evidence) -> str:
                 span = None
                 if f.low is not None and f.high is not None:
                     span = Estimate(value=still(f.value), low=still(f.low), high=still(f.high))
+                sign = 1 if published.ELASTICITY[f.factor] > 0 else -1
+                verdict = judge(span if sign > 0 or span is None else -span)
                 rows.append((form, report.kind, f.factor, f"{published.ELASTICITY[f.factor]:+.2f}", shown(span, 1.0),
+                             verdict,
                              percent(f.share_moved, 2), percent(f.share_at_lower, 2), percent(f.share_at_upper, 2),
                              percent(report.share_slack, 2)))
     names = dict.fromkeys(report.estimator for reports in e.elasticities.values() for report in reports)
     return "\n".join(["## More data\n", verdict_line(by_key(e)["data"]),
                       "Per cent change of each optimal factor per per cent more data, mean over budgets and data "
                       "sizes. Forms whose terms all depend on the data alike (mult, add) give zeros by construction.\n",
-                      table(("form", "estimator", "factor", "published", "here", "moves (% of points)",
-                             "at smallest (%)", "at largest (%)", "budget slack (%)"), rows, (0, 1, 2)),
+                      table(("form", "estimator", "factor", "published", "here", "its sign", "moves (% of points)",
+                             "at smallest (%)", "at largest (%)", "budget slack (%)"), rows, (0, 1, 2, 5)),
                       *(f"- {name}" for name in names), ""])
 
 
@@ -183,7 +186,8 @@ def naive(e: Evidence) -> str:
         "## Against naive allocation\n", verdict_line(keyed["naive"]),
         f"Relative gain in mean accuracy (published: {low_high[0]:g} to {low_high[1]:g} %, neither the naive choice "
         f"nor the measure defined) and relative fall of the error, by the law of {e.form} at {examples(e.data_size)} "
-        f"examples, mean over {budgets}. Choices are the point fit's; intervals are of what they are worth.\n",
+        f"examples, mean over {budgets}. Choices are the point fit's; intervals are of what they are worth; errors "
+        "above guessing's count as guessing's.\n",
         table(("policy", "budgets served", "accuracy gain (%)", "error reduction (%)", "true cost of its own plan",
                "verdict"), rows, (0, 5)),
         _beside_published(e),
