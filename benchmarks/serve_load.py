@@ -7,6 +7,7 @@ every time (so that no answer is a repeated one), loopback only. Both share the 
 import argparse
 import asyncio
 import json
+import os
 import random
 import re
 import subprocess
@@ -105,6 +106,16 @@ def resident(process: int) -> float:
     return int(found[1]) / 1024 if found else float("nan")
 
 
+def processor_seconds(process: int) -> float:
+    """Processor time that a process has used, its threads together; nan where /proc does not say."""
+    try:
+        text = Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return float("nan")
+    own, system = text.rpartition(")")[2].split()[11:13]
+    return (int(own) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 def measure(quick: bool = False) -> tuple[dict[str, object], str]:
     """Fit the bundled table, serve it, and load it."""
     alone, requests, repeated = (100, 1000, 500) if quick else (ALONE, REQUESTS, REPEATED)
@@ -130,25 +141,29 @@ def _loaded(port: int, process: int, alone: int, requests: int, repeated: int) -
     draw = random.Random(0)
     asyncio.run(load(port, 50, 1, draw))  # kernels are loaded, caches of profiles filled
     first = asyncio.run(load(port, alone, 1, draw))
-    before = resident(process)
+    before, used = resident(process), processor_seconds(process)
     machine.say(f"one at a time: p50 {first.quantile(0.5):.1f} ms, p99 {first.quantile(0.99):.1f} ms")
     busy = asyncio.run(load(port, requests, AT_ONCE, draw, process=process))
+    used = 1e3 * (processor_seconds(process) - used) / requests
     again = asyncio.run(load(port, repeated, AT_ONCE, draw, same=True))
     numbers: dict[str, object] = {
         "serve_requests": requests, "serve_at_once": AT_ONCE,
         "serve_errors": first.wrong + busy.wrong + again.wrong,
         "serve_alone_p50_ms": first.quantile(0.5), "serve_alone_p99_ms": first.quantile(0.99),
         "serve_requests_per_second": requests / busy.wall, "serve_p50_ms": busy.quantile(0.5),
-        "serve_p99_ms": busy.quantile(0.99), "serve_repeated_requests_per_second": repeated / again.wall,
+        "serve_p99_ms": busy.quantile(0.99), "serve_processor_ms": used,
+        "serve_repeated_requests_per_second": repeated / again.wall,
         "serve_repeated_p50_ms": again.quantile(0.5), "serve_repeated_p99_ms": again.quantile(0.99),
-        "serve_memory_before_mib": before, "serve_memory_mib": {str(count): value for count, value in busy.memory},
+        "serve_load_average": os.getloadavg()[2], "serve_memory_before_mib": before,
+        "serve_memory_mib": {str(count): value for count, value in busy.memory},
     }
     lines = [f"a new question each time, one after another: p50 {first.quantile(0.5):.1f} ms, p99 "
              f"{first.quantile(0.99):.1f} ms ({alone} requests)",
              f"{AT_ONCE} at a time: {requests / busy.wall:.0f} requests/s, p50 {busy.quantile(0.5):.1f} ms, p99 "
-             f"{busy.quantile(0.99):.1f} ms ({requests} requests)",
+             f"{busy.quantile(0.99):.1f} ms ({requests} requests); {used:.1f} ms of processor time an answer",
              f"the same question again: {repeated / again.wall:.0f} requests/s, p50 {again.quantile(0.5):.1f} ms, p99 "
              f"{again.quantile(0.99):.1f} ms ({repeated} requests)",
+             f"load average of the last 15 minutes: {os.getloadavg()[2]:.1f}",
              f"answers other than 200: {numbers['serve_errors']}",
              f"resident memory: {before:.1f} MiB before, then "
              + ", ".join(f"{value:.1f} at {count}" for count, value in busy.memory)]

@@ -9,6 +9,7 @@ from vidscale.errors import InputError
 from vidscale.recommend.answerer import Answerer, Asked
 from vidscale.recommend.recommendation import Configuration, CostDetail, Flops
 from vidscale.space import ScalingFactors
+from vidscale.study import FrontierPoint
 
 
 def named(answerer: Answerer, asked: Asked, x: ScalingFactors) -> Configuration:
@@ -19,15 +20,15 @@ def named(answerer: Answerer, asked: Asked, x: ScalingFactors) -> Configuration:
                          frames=x.frames, tokens_per_frame=x.tokens_per_frame)
 
 
-def cost_detail(answerer: Answerer, asked: Asked, x: ScalingFactors) -> CostDetail:
-    """The cost of a configuration in full.
+def cost_detail(answerer: Answerer, asked: Asked, chosen: FrontierPoint) -> CostDetail:
+    """The cost of the chosen configuration in full.
 
     FLOPs are counted as the cost that is asked for counts them: by the formula for flops and lm-only, in the shapes of
     models for all others.
     """
+    x, base = chosen.configuration, base_cost(asked.cost)
     point = np.array([list(x)], dtype=np.float64)
-    base = base_cost(asked.cost)
-    value, share = float(base.cost(point)[0]), float(base.encoder_share(point)[0])
+    value, share = chosen.cost, chosen.encoder_share
     found = answerer.details.get((asked.settings, tuple(x)), lambda: _quote(answerer, asked, x))
     flops = _flops(base, point, found)
     if found is None:

@@ -7,7 +7,6 @@ is what would change the choice: the next step of budget, twice the data, each f
 
 import numpy as np
 
-from vidscale.cost.constraints import base_cost, broken_limits
 from vidscale.cost.units import said
 from vidscale.frontier import search_values, steps_of
 from vidscale.recommend.answerer import Answerer, Asked
@@ -66,7 +65,7 @@ def _answer(answerer: Answerer, asked: Asked) -> Recommendation:
     values = asked.values(asked.data_size)
     chosen = ErrorEstimate(value=point.error, mean_low=point.mean_low, mean_high=point.mean_high,
                            new_low=point.new_low, new_high=point.new_high, level=q.level, n_eval=point.n_eval)
-    cost = cost_detail(answerer, asked, best)
+    cost = cost_detail(answerer, asked, point)
     ties = tuple(NearTie(configuration=named(answerer, asked, tie.configuration), error=tie.error, cost=tie.cost)
                  for tie in point.ties)
     bottleneck = _bottleneck(asked, best, point.error, cost)
@@ -163,18 +162,16 @@ def _next_data(answerer: Answerer, asked: Asked, point: FrontierPoint) -> NextDa
 
 def _bottleneck(asked: Asked, best: ScalingFactors, value: float, cost: CostDetail) -> Bottleneck:
     """The error of the next level of each factor alone, and which part of the model costs most."""
-    steps, base = [], base_cost(asked.cost)
-    for name in FACTORS:
-        levels = asked.lattice.levels[name]
-        higher = levels[levels > getattr(best, name) * (1 + 1e-9)]
-        if not higher.size or name not in asked.model.form.factors:
+    steps, shape = [], asked.lattice.shape
+    here = [int(np.argmin(np.abs(asked.lattice.levels[f] - getattr(best, f)))) for f in FACTORS]
+    for k, name in enumerate(FACTORS):
+        if here[k] + 1 == shape[k] or name not in asked.model.form.factors:
             continue
-        x = ScalingFactors.of([higher[0] if f == name else getattr(best, f) for f in FACTORS])
-        row = np.array([[*x, asked.data_size]])
-        then = float(asked.model.error(asked.target, row, asked.question.predictor)[0])
-        broken = broken_limits(asked.cost, row[:, :3])[0]
-        steps.append(OneStep(factor=name, value=float(higher[0]), error=then, gain=1 - then / value,
-                             cost=None if broken else float(base.cost(row[:, :3])[0])))
+        place = int(np.ravel_multi_index([i + (f == name) for f, i in zip(FACTORS, here, strict=True)], shape))
+        row = np.array([[*asked.lattice.points[place], asked.data_size]])
+        then, price = float(asked.model.error(asked.target, row, asked.question.predictor)[0]), asked.prices[place]
+        steps.append(OneStep(factor=name, value=float(row[0, k]), error=then, gain=1 - then / value,
+                             cost=float(price) if np.isfinite(price) else None))
     part, share = _dominant(cost)
     spent = f"{percent(share)} of the cost goes to the {part}"
     if not steps or max(step.gain for step in steps) <= SAME:
