@@ -15,9 +15,10 @@ export NUMBA_NUM_THREADS ?= 2
 .PHONY: demo test lint docs results bench clean
 
 demo: $(VENV)/.core
-	$(BIN)/vidscale study paper-design --out demo/paper-design
-	$(BIN)/vidscale study li2024 --out demo/li2024
+	$(BIN)/vidscale study shapes-h200 --out demo/shapes-h200
+	$(BIN)/vidscale study li2024 --out demo/li2024 --quiet
 	$(BIN)/vidscale frontier demo/li2024 --cost latency --gpu h200 --output-tokens 8 --quiet
+	@echo; echo "The answer: demo/shapes-h200/summary.md; to look at and to send: demo/shapes-h200/report.html"
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n 2

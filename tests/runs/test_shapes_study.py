@@ -133,7 +133,7 @@ def test_evaluation_counts_right_options(study, parts):
 
 
 def settings(**changed):
-    return SliceSettings(**{"device": "cpu", "time_limit_s": 90, "workers": 1, **changed})
+    return SliceSettings(**{"device": "cpu", "time_limit_s": 600, "workers": 1, **changed})
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,7 @@ from vidscale.validate import (
     runs_of,
     solve_weights,
 )
+from vidscale.validate.noise import _sampling
 
 FAST = FitSettings(starts=8, resample_starts=2)
 
@@ -337,3 +338,11 @@ class TestHoldout:
         for train in (np.ones(len(runs.x), dtype=bool), np.zeros(len(runs.x), dtype=bool)):
             with pytest.raises(InputError, match="puts all 99 runs on one side"):
                 plan_holdout(runs.x, runs.config, train=train, rule="frames<=99")
+
+
+def test_a_law_that_predicts_an_error_above_one_leaves_some_sampling_noise():
+    """A fitted error of 1 or more has a variance above 0, so that the test of fit can divide by it."""
+    found = _sampling(np.array([0.5, 0.999, 1.0, 1.3]), np.full(4, 100.0))
+    assert found[0] == pytest.approx(0.5 / (0.5 * 100))
+    assert (found > 0).all()
+    assert (np.diff(found) < 0).all()

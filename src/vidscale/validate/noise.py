@@ -77,13 +77,22 @@ def estimate_noise(fit: Fit, x: Floats, error: Floats, n_eval: Floats, config: I
     inflate = len(error) / freedom
     if not np.all(np.isfinite(n_eval)):
         return Noise(run_variance=float(inflate * np.mean(residual**2)), counted=False, freedom=freedom)
-    sampling = (1 - np.clip(fitted, 0, 1)) / (fitted * n_eval)
+    sampling = _sampling(fitted, n_eval)
     extra = float(max(inflate * np.mean(residual**2) - sampling.mean(), 0.0))
     repeated = _replicate_variance(residual, sampling, config)
     p = float(stats.chi2.sf(np.sum(residual**2 / (sampling + repeated)), freedom))
     misfit = max(extra - repeated, 0.0) if p < SIGNIFICANT else 0.0
     return Noise(run_variance=max(extra, repeated), counted=True, freedom=freedom, n_eval=float(np.median(n_eval)),
                  misfit_variance=misfit, fit_p=p)
+
+
+def _sampling(error: Floats, n_eval: Floats) -> Floats:
+    """Variance of a log error from having asked n_eval questions.
+
+    A law may predict an error of 1 and above; that leaves half a question right, as a count of 0 is read elsewhere.
+    """
+    right = np.maximum(1 - error, 0.5 / (n_eval + 1))
+    return right / (error * n_eval)
 
 
 def _replicate_variance(residual: Floats, sampling: Floats, config: Ints | None) -> float:
