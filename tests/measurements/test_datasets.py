@@ -114,7 +114,7 @@ def test_shapes_h200_is_what_the_sweep_wrote() -> None:
 
 
 def test_shapes_h200_comes_from_the_commit_that_it_names() -> None:
-    """The digest of the source in each row is that of the files in the row's commit (`runs.shapes.work.source_digest`)."""
+    """The digest of the source in each row (`work.source_digest`) is that of the files in the row's commit."""
     root, runs = Path(__file__).parents[2], "src/vidscale/runs"
     rows = dataset("shapes-h200").rows
     (commit,), (digest,) = set(rows["commit"]), set(rows["source_sha256"])

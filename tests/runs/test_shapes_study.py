@@ -147,7 +147,8 @@ def slices(study, tmp_path_factory):
             os.kill(worker.pid, signal.SIGKILL)
 
     first = run_slice(study, settings(most_runs=3, sizes=("8k",)), out / "1.tar.gz", say=kill_once)
-    second = run_slice(study, settings(most_runs=2, workers=2, gpus=2), out / "2.tar.gz", [out / "1.tar.gz"], say=lambda line: None)
+    second = run_slice(study, settings(most_runs=2, workers=2, gpus=2), out / "2.tar.gz", [out / "1.tar.gz"],
+                       say=lambda line: None)
     return out, first, second
 
 
