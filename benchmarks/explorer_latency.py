@@ -82,8 +82,10 @@ def measure(quick: bool) -> tuple[dict[str, object], str]:
     p50, p99 = np.percentile(np.concatenate(everything), [50, 99])
     numbers |= {"explorer_move_p50_ms": float(p50), "explorer_move_p99_ms": float(p99),
                 "explorer_move_max_ms": float(np.concatenate(everything).max())}
+    numbers["explorer_load_average"] = os.getloadavg()[0]
     head = [f"slider move to painted answer, {count} moves each", "p50", "p99", "slowest", "p50 of the request alone"]
-    return numbers, "\n".join([*table(head, rows), f"all scenes: p50 {p50:.0f} ms, p99 {p99:.0f} ms"])
+    return numbers, "\n".join([*table(head, rows), f"all scenes: p50 {p50:.0f} ms, p99 {p99:.0f} ms; "
+                               f"load average {numbers['explorer_load_average']:.1f} on {os.cpu_count()} cores"])
 
 
 @contextlib.contextmanager

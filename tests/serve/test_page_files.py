@@ -38,6 +38,13 @@ def test_no_text_becomes_markup_or_code():
     assert not re.search(r"<style|style=|\son[a-z]+=|<script(?![^>]*src=)", html)
 
 
+def test_lines_are_short():
+    for name in (*PAGE_FILES, "index.html"):
+        if name.endswith((".js", ".css", ".html")):
+            long = [n for n, line in enumerate((PAGE / name).read_text().splitlines(), 1) if len(line) > 120]
+            assert long == [], name
+
+
 def test_the_style_sheet_for_plots_holds_rules_of_the_bundle():
     bundle = (files("vidscale.report") / "assets" / "plotly-cartesian.min.js").read_text()
     # The bundle leaves its style element out where it finds this id and class.

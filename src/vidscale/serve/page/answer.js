@@ -4,8 +4,10 @@ import { el, figure, svg } from "./dom.js";
 import { chance, examples, interval, params, plain, withUnit, words } from "./format.js";
 
 /** A configuration in one line: "7.5B × 12 frames × 36 tokens". */
-export const inShort = (at) => `${params(at.lm_params)} × ${plain(at.frames, 4)} ${at.frames === 1 ? "frame" : "frames"} × ` +
-  `${plain(at.tokens_per_frame, 4)} ${at.tokens_per_frame === 1 ? "token" : "tokens"}`;
+export function inShort(at) {
+  const [frames, tokens] = [at.frames === 1 ? "frame" : "frames", at.tokens_per_frame === 1 ? "token" : "tokens"];
+  return `${params(at.lm_params)} × ${plain(at.frames, 4)} ${frames} × ${plain(at.tokens_per_frame, 4)} ${tokens}`;
+}
 
 /** What was asked, as a line above the answer. */
 export function asked(answer, study) {
@@ -33,10 +35,12 @@ export function verdict(answer) {
       el("span", { class: "times", "aria-hidden": "true" }, "×"),
       factor("tokens_per_frame", plain(at.tokens_per_frame, 4), at.tokens_per_frame, "tokens per frame")),
     el("div", { class: "facts" },
-      fact("Predicted error", [figure(shown.value, error.value, "error", { class: "large" }), el("span", { class: "large" }, " %")],
+      fact("Predicted error", [figure(shown.value, error.value, "error", { class: "large" }),
+        el("span", { class: "large" }, " %")],
         [`true mean between `, figure(shown.low, error.mean_low, "mean_low"), " and ",
           figure(shown.high, error.mean_high, "mean_high"), ` % (${level} %)`]),
-      fact("It costs", [figure(withUnit(answer.cost.value, answer.cost.unit), answer.cost.value, "cost", { class: "large" })],
+      fact("It costs", [figure(withUnit(answer.cost.value, answer.cost.unit), answer.cost.value, "cost",
+        { class: "large" })],
         [spent(answer)]),
       fact("Sure it is the best", [figure(chance(answer.probability_best), answer.probability_best, "probability_best",
         { class: "large" }), el("span", { class: "large" }, " %")], [sureness(answer)])),
@@ -61,7 +65,8 @@ function spent(answer) {
 
 function sureness(answer) {
   const ties = answer.tie_count;
-  const others = ties === 0 ? "no other is nearly as good" : `${ties} other${ties === 1 ? " is" : "s are"} nearly as good`;
+  const others = ties === 0 ? "no other is nearly as good"
+    : `${ties} other${ties === 1 ? " is" : "s are"} nearly as good`;
   return `chance that no other one is better; ${others}`;
 }
 
@@ -80,15 +85,18 @@ export function whiskers(answer) {
     return el("div", { class: k ? "whisker now" : "whisker" },
       el("span", { class: "label" }, label),
       svg("svg", { width: "100%", height: 22, role: "img", "aria-label":
-        `${label}: predicted error ${mean.value} %, true mean ${mean.low} to ${mean.high} %, new measurement ${fresh.low} to ${fresh.high} %` },
+        `${label}: predicted error ${mean.value} %, true mean ${mean.low} to ${mean.high} %, ` +
+        `new measurement ${fresh.low} to ${fresh.high} %` },
         svg("line", { class: "axis", x1: "0%", x2: "100%", y1: 11, y2: 11 }),
         svg("line", { class: "new", x1: x(error.new_low), x2: x(error.new_high), y1: 11, y2: 11 }),
         svg("line", { class: "mean", x1: x(error.mean_low), x2: x(error.mean_high), y1: 11, y2: 11 }),
         svg("circle", { class: "dot", cx: x(error.value), cy: 11, r: 5 })));
   }), el("p", { class: "detail" }, el("span", { class: "key mean" }), "true mean ", el("span", { class: "key new" }),
     "a new measurement", answer.error.n_eval ? ` of ${Math.round(answer.error.n_eval)} questions` : "", ": ",
-    figure(interval(answer.error.value, answer.error.new_low, answer.error.new_high).low, answer.error.new_low, "new_low"), " to ",
-    figure(interval(answer.error.value, answer.error.new_low, answer.error.new_high).high, answer.error.new_high, "new_high"),
+    figure(interval(answer.error.value, answer.error.new_low, answer.error.new_high).low, answer.error.new_low,
+      "new_low"), " to ",
+    figure(interval(answer.error.value, answer.error.new_low, answer.error.new_high).high, answer.error.new_high,
+      "new_high"),
     ` % (${plain(100 * answer.error.level, 4)} %)`));
 }
 
@@ -96,14 +104,18 @@ const ENGINES = { vllm: "vLLM", sglang: "SGLang" };
 
 /** Reasons to be careful, as the library words them; what engines lack is said in full beside their commands. */
 export function risks(answer) {
-  const engines = Object.keys(answer.commands).filter((engine) => !answer.commands[engine].servable).map((engine) => ENGINES[engine] ?? engine);
+  const engines = Object.keys(answer.commands).filter((engine) => !answer.commands[engine].servable)
+    .map((engine) => ENGINES[engine] ?? engine);
   const lacking = answer.risks.find((risk) => risk.kind === "not-servable");
-  const lines = answer.risks.filter((risk) => risk.kind !== "not-servable").map((risk) => [risk.kind, sentence(risk.sentence)]);
+  const lines = answer.risks.filter((risk) => risk.kind !== "not-servable").map((risk) => [risk.kind,
+    sentence(risk.sentence)]);
   if (lacking) {
-    lines.push([lacking.kind, [`${engines.join(" and ") || "An engine"} ${engines.length > 1 ? "do" : "does"} not serve this unmodified: `,
+    lines.push([lacking.kind,
+      [`${engines.join(" and ") || "An engine"} ${engines.length > 1 ? "do" : "does"} not serve this unmodified: `,
       el("a", { href: "#commands-title" }, "what it takes"), "."]]);
   }
-  return lines.length ? el("ul", { class: "risks", "aria-label": "Risks" }, lines.map(([kind, line]) => el("li", { "data-kind": kind }, line))) : null;
+  return lines.length ? el("ul", { class: "risks", "aria-label": "Risks" }, lines.map(([kind, line]) => el("li",
+    { "data-kind": kind }, line))) : null;
 }
 
 /** A sentence with a capital and a full stop, whatever the note looked like. */
@@ -129,6 +141,8 @@ export function refusal(message, actions) {
 /** What the study has to be told before it can answer anything. */
 export function unfinished(factors) {
   return el("div", { class: "unfinished" }, el("p", { id: "refusal" },
-    `The measurements do not say ${factors.map(words).join(" and ")}. Type the value that they were made with, and the answer stands here.`),
-    el("button", { type: "button", onclick: () => document.getElementById(`unsaid-${factors[0]}`).focus() }, "Type it"));
+    `The measurements do not say ${factors.map(words).join(" and ")}. Type the value that they were made with, ` +
+    "and the answer stands here."),
+    el("button", { type: "button", onclick: () => document.getElementById(`unsaid-${factors[0]}`).focus() },
+      "Type it"));
 }

@@ -18,7 +18,8 @@ async function call(path, options, signal) {
   let reply;
   let body;
   try {
-    reply = await fetch(`/api/v1/${path}`, { ...options, signal: signal ? AbortSignal.any([signal, patience]) : patience });
+    reply = await fetch(`/api/v1/${path}`, { ...options, signal: signal ? AbortSignal.any([signal, patience])
+      : patience });
     body = await reply.json();
   } catch (fault) {
     if (signal?.aborted) throw fault;
@@ -27,7 +28,8 @@ async function call(path, options, signal) {
       : "the server does not answer");
   }
   if (reply.status >= 500) throw new Unreachable(`the server answered ${reply.status}`);
-  if (!reply.ok) throw new Refused(typeof body?.error === "string" ? body.error : `refused with ${reply.status}`, reply.status);
+  if (!reply.ok) throw new Refused(typeof body?.error === "string" ? body.error : `refused with ${reply.status}`,
+    reply.status);
   return body;
 }
 

@@ -12,7 +12,8 @@ export function why(section, answer) {
   const below = new Set([bottleneck, value, budget, data].map((part) => part.sentence));
   const lines = answer.why.filter((line) => !below.has(line));
   section.hidden = !lines.length;
-  put(section, el("h2", { id: "why-title" }, "Why this one"), el("ul", { class: "why" }, lines.map((line) => el("li", {}, sentence(line)))));
+  put(section, el("h2", { id: "why-title" }, "Why this one"), el("ul", { class: "why" }, lines.map((line) => el("li",
+    {}, sentence(line)))));
 }
 
 /** What runs now beside the recommendation, the best at its own cost, and the cheapest that is as good. */
@@ -32,19 +33,23 @@ export function comparison(section, answer) {
   };
   const rows = [row("what you run now", "current", found.configuration, found.error, found.cost),
     row("recommended", "recommended", answer.configuration, answer.error, answer.cost.value)];
-  if (found.gain > 0) rows.push(row("best at today's cost", "same_budget", found.same_budget, { value: found.same_budget_error }, null));
-  if (found.cheaper) rows.push(["no worse, cheaper", inShort(found.cheaper), "", "", figure(amount(found.cheaper_cost, of), found.cheaper_cost, "cheaper_cost")]);
+  if (found.gain > 0) rows.push(row("best at today's cost", "same_budget", found.same_budget,
+    { value: found.same_budget_error }, null));
+  if (found.cheaper) rows.push(["no worse, cheaper", inShort(found.cheaper), "", "", figure(amount(found.cheaper_cost,
+    of), found.cheaper_cost, "cheaper_cost")]);
   put(section, el("h2", { id: "comparison-title" }, "Against what you run now"),
     el("p", { class: found.recommended_gain > 0 ? "lead good" : "lead" }, headline(found)),
     table("Configurations", ["", "configuration", "error (%)", `interval (${level} %)`, `cost (${of.shown})`], rows),
     el("p", { class: "detail after" }, sentence(found.sentence)),
-    found.outside.length ? el("ul", { class: "detail" }, found.outside.map((line) => el("li", {}, sentence(line)))) : null);
+    found.outside.length ? el("ul", { class: "detail" }, found.outside.map((line) => el("li", {}, sentence(line))))
+      : null);
 }
 
 function headline(found) {
   const gain = found.recommended_gain;
   const share = figure(`${plain(100 * Math.abs(gain), 2)} %`, gain, "recommended_gain");
-  if (Math.abs(gain) < 1e-9) return ["The recommendation predicts the same error as what you run now.", el("span", { hidden: true }, share)];
+  if (Math.abs(gain) < 1e-9) return ["The recommendation predicts the same error as what you run now.",
+    el("span", { hidden: true }, share)];
   return gain > 0 ? ["The recommendation makes ", share, " fewer errors than what you run now."]
     : ["What you run now makes ", share, " fewer errors than this budget can buy."];
 }
@@ -69,7 +74,8 @@ function step(answer, found, title, id, value, label, take, aside) {
 function fall(answer, found, key) {
   const from = interval(answer.error.value, answer.error.mean_low, answer.error.mean_high);
   const to = interval(found.error.value, found.error.mean_low, found.error.mean_high);
-  return [el("span", { class: "faint" }, `${from.value} → `), figure(to.value, found.error.value, `${key}_error`), " % error"];
+  return [el("span", { class: "faint" }, `${from.value} → `), figure(to.value, found.error.value, `${key}_error`),
+    " % error"];
 }
 
 function card(title, id, ...children) {
@@ -96,22 +102,26 @@ export function ties(section, answer) {
   });
   const within = plain(100 * (answer.question.tolerance ?? 0.01), 2);
   put(section, el("h2", { id: "ties-title" }, "Nearly as good"), rows.length
-    ? [el("p", {}, `Configurations within the budget whose predicted error is at most ${within} % above the best. A cheaper one may be the better deal.`),
+    ? [el("p", {}, `Configurations within the budget whose predicted error is at most ${within} % above the best. ` +
+      "A cheaper one may be the better deal."),
       table("Near-ties", ["configuration", "error (%)", "points", `cost (${of.shown})`, ""], rows)]
     : el("p", {}, `No other affordable configuration comes within ${within} % of this error.`));
 }
 
-const PARTS = { encoder: "vision encoder", projector: "projector", prefill: "language model, reading", decode: "language model, writing" };
+const PARTS = { encoder: "vision encoder", projector: "projector", prefill: "language model, reading",
+  decode: "language model, writing" };
 
 /** What the chosen configuration costs, in every unit that is known. */
 export function costs(section, answer) {
   const cost = answer.cost;
   const total = cost.flops.total;
   const of = unit("FLOPs", total); // one for all parts, so that they can be compared
-  const line = (label, text, value, name) => (value === null || value === undefined ? null : [label, figure(text, value, name), ""]);
+  const line = (label, text, value, name) => (value === null || value === undefined ? null : [label,
+    figure(text, value, name), ""]);
   put(section, el("h2", { id: "costs-title" }, "What it costs"), table("Cost", ["", "one video", "share"], [
     ...Object.entries(PARTS).filter(([part]) => cost.flops[part]).map(([part, label]) => [label,
-      figure(`${amount(cost.flops[part], of)} ${of.shown}`, cost.flops[part], `flops_${part}`), `${plain(100 * cost.flops[part] / total, 2)} %`]),
+      figure(`${amount(cost.flops[part], of)} ${of.shown}`, cost.flops[part], `flops_${part}`),
+        `${plain(100 * cost.flops[part] / total, 2)} %`]),
     line("time to the first token", withUnit(cost.first_token_s, "s"), cost.first_token_s, "first_token_s"),
     line("time to the last token", withUnit(cost.seconds, "s"), cost.seconds, "seconds"),
     line("GPU memory", withUnit(cost.memory_bytes, "bytes"), cost.memory_bytes, "memory_bytes"),
@@ -119,7 +129,8 @@ export function costs(section, answer) {
     line("videos in memory at once", plain(cost.videos_at_once, 6), cost.videos_at_once, "videos_at_once"),
   ].filter(Boolean)),
   el("p", { class: "detail after" }, [
-    cost.flops.counting === "exact" ? "Operations counted in the shapes of the model" : "Operations by the paper's formula",
+    cost.flops.counting === "exact" ? "Operations counted in the shapes of the model"
+      : "Operations by the paper's formula",
     cost.model ? `; memory and time are of ${cost.model}` : "", cost.gpu ? ` on one ${cost.gpu}` : "",
     cost.slowest_stage ? `; the slowest stage is ${words(cost.slowest_stage)}` : "", "."].join("")));
 }

@@ -9,12 +9,14 @@ const NAMES = { vllm: "vLLM", sglang: "SGLang" };
 
 /** The section with one block per engine, then the terminal and the API. */
 export function commands(section, answer, question) {
-  put(section, el("h2", { id: "commands-title" }, "Run it"), Object.entries(answer.commands ?? {}).map(([engine, said]) => {
+  put(section, el("h2", { id: "commands-title" }, "Run it"), Object.entries(answer.commands ?? {})
+    .map(([engine, said]) => {
     const name = NAMES[engine] ?? engine;
     return block(`${name} ${said.version}`, said.command, [
       said.servable ? null : el("p", { class: "needs" }, el("b", {}, `${name} does not serve exactly this as it is. `),
         said.needs.map(sentence).join(" ")),
-      said.request ? el("div", {}, el("p", { class: "detail" }, "A client sends along:"), el("pre", { tabindex: 0, "aria-label": `Request for ${name}` },
+      said.request ? el("div", {}, el("p", { class: "detail" }, "A client sends along:"),
+        el("pre", { tabindex: 0, "aria-label": `Request for ${name}` },
         el("code", {}, said.request))) : null,
       said.notes.length ? el("ul", {}, said.notes.map((note) => el("li", {}, sentence(note)))) : null]);
   }), block("The same answer in a terminal", terminal(question), el("p", { class: "detail after" },
@@ -24,12 +26,15 @@ export function commands(section, answer, question) {
 
 function block(title, text, after = []) {
   return el("div", { class: "command" },
-    el("div", { class: "command-head" }, el("h3", {}, title), text ? copyButton("Copy", () => text, { "aria-label": `Copy: ${title}` }) : null),
+    el("div", { class: "command-head" }, el("h3", {}, title), text ? copyButton("Copy", () => text,
+      { "aria-label": `Copy: ${title}` }) : null),
     text ? el("pre", { tabindex: 0, "aria-label": title }, el("code", {}, text)) : null, after);
 }
 
-const OPTIONS = [["cost", "--cost"], ["gpu", "--gpu"], ["model", "--model"], ["batch", "--batch"], ["text_tokens", "--text-tokens"],
-  ["output_tokens", "--output-tokens"], ["price", "--price"], ["data_size", "--data-size"], ["task", "--task"], ["predictor", "--predictor"],
+const OPTIONS = [["cost", "--cost"], ["gpu", "--gpu"], ["model", "--model"], ["batch", "--batch"], ["text_tokens",
+  "--text-tokens"],
+  ["output_tokens", "--output-tokens"], ["price", "--price"], ["data_size", "--data-size"], ["task", "--task"],
+    ["predictor", "--predictor"],
   ["lattice", "--lattice"], ["level", "--level"], ["tolerance", "--near"], ["n_eval", "--n-eval"], ["seed", "--seed"]];
 const BUDGETS = { flops: "", "lm-only": "", "flops-exact": "", dollars: "usd" };
 

@@ -1,9 +1,10 @@
 // The question as controls. Each one changes a part of the question and knows nothing of the answer.
 
+import { budget } from "./budget.js";
 import { el, put } from "./dom.js";
-import { compact, examples, params, unit, withUnit, words } from "./format.js";
+import { choose, group, labelled, measured, positive, select, set } from "./fields.js";
+import { compact, examples, params, words } from "./format.js";
 import { logSlider } from "./slider.js";
-import { uses } from "./state.js";
 
 const WEIGHTED = " weights"; // no task is called that: names have no leading blank
 const GB = 1e9;
@@ -18,13 +19,15 @@ const MS = 1e-3;
  * @returns show(question, ends): sets every control to a question
  */
 export function controls(study, form, changed) {
-  const parts = [missing(study, changed), budget(study, changed), data(study, changed), tasks(study, changed), models(study, changed),
+  const parts = [missing(study, changed), budget(study, changed), data(study, changed), tasks(study, changed),
+    models(study, changed),
     limits(study, changed), current(study, changed), prediction(study, changed)].filter(Boolean);
   put(form, parts.map((part) => part.node));
   return (question, ends) => parts.forEach((part) => part.show(question, ends));
 }
 
-const UNSAID = { lm_params: "Parameters of the language model", frames: "Frames per video", tokens_per_frame: "Visual tokens per frame" };
+const UNSAID = { lm_params: "Parameters of the language model", frames: "Frames per video",
+  tokens_per_frame: "Visual tokens per frame" };
 
 /** A factor that the table lacks had one value all the same, which every cost needs. */
 function missing(study, changed) {
@@ -36,128 +39,6 @@ function missing(study, changed) {
   const show = (question) => fields.forEach(({ factor, field }) => set(field, question[factor]?.[0], 1));
   return { node: group("What the measurements do not say", el("p", { class: "hint" },
     "The table has no such column. Every cost needs the value that it had."), fields.map((one) => one.node)), show };
-}
-
-function group(title, ...children) {
-  return el("fieldset", {}, el("legend", {}, title), children);
-}
-
-function labelled(text, control, id, attributes = {}) {
-  control.id = id;
-  return el("div", { class: "field", ...attributes }, el("label", { for: id }, text), control);
-}
-
-function select(options, change) {
-  const node = el("select", {}, options.map(([value, text]) => el("option", { value }, text)));
-  node.addEventListener("change", () => change(node.value));
-  return node;
-}
-
-const FAMILIES = [["compute", "Compute"], ["time", "Time"], ["money", "Money"]];
-
-const FIRST = new Set(["flops", "latency", "dollars"]);
-
-const family = (cost) => (cost.unit === "FLOPs" ? "compute" : cost.unit.startsWith("USD") ? "money" : "time");
-
-/** Compute, time or money: three buttons of which one is pressed, as a radio group. */
-function segments(name, options, change) {
-  const inputs = options.map(([value, text]) => {
-    const input = el("input", { type: "radio", name, value, id: `${name}-${value}` });
-    input.addEventListener("change", () => change(value));
-    return [input, el("label", { for: input.id }, text)];
-  });
-  return { node: el("div", { class: "segments", role: "radiogroup", "aria-label": "The budget is" }, inputs),
-    show: (value) => inputs.forEach(([input]) => { input.checked = input.value === value; }) };
-}
-
-function budget(study, changed) {
-  const costs = new Map(study.costs.map((cost) => [cost.kind, cost]));
-  const usual = study.gpus.find((one) => one.calibrated) ?? study.gpus[0];
-  const take = (kind) => changed({ cost: kind, budget: undefined,
-    gpu: costs.get(kind).needs_gpu ? (gpu.value || usual?.name) : undefined }, "cost");
-  const sorts = segments("family", FAMILIES.filter(([name]) => study.costs.some((cost) => family(cost) === name)),
-    (name) => take((study.costs.find((cost) => FIRST.has(cost.kind) && family(cost) === name)
-      ?? study.costs.find((cost) => family(cost) === name)).kind));
-  const kind = select([], take);
-  const kindField = labelled("counted as", kind, "cost", { class: "field stacked" });
-  const gpu = select([["", "any GPU"], ...study.gpus.map((one) => [one.name,
-    `${one.name}, ${(one.memory_bytes / GB).toFixed(0)} GB`])], (value) => changed({ gpu: value || undefined,
-    budget: undefined, price: undefined }, "gpu"));
-  let shown = "FLOPs";
-  const slider = logSlider({ name: "budget", label: "Budget", say: (value) => withUnit(value, shown),
-    changed: (value) => changed({ budget: value }, "budget") });
-  const shape = [whole("output_tokens", "Tokens of an answer", "output-tokens", changed),
-    whole("text_tokens", "Tokens of the question's text", "text-tokens", changed),
-    whole("batch", "Requests served together", "batch", changed)];
-  const price = positive((value) => changed({ price: value }, "price"));
-  const priced = labelled("Dollars per GPU-hour", price, "price");
-  const model = select(study.models.map((name) => [name, name]), (value) => changed({ model: value, budget: undefined }, "model"));
-  const modelField = labelled("Family of models", model, "model");
-  const summary = el("summary", {});
-  const request = el("details", {}, summary, shape.map((one) => one.node), modelField, priced);
-  const show = (question, ends) => {
-    const cost = costs.get(question.cost) ?? study.costs[0];
-    const used = uses(question);
-    shown = cost.unit;
-    sorts.show(family(cost));
-    const kinds = study.costs.filter((one) => family(one) === family(cost));
-    if (kind.dataset.family !== family(cost)) {
-      kind.dataset.family = family(cost);
-      put(kind, kinds.map((one) => el("option", { value: one.kind }, one.label)));
-    }
-    kind.value = cost.kind;
-    kindField.hidden = kinds.length < 2;
-    gpu.value = question.gpu ?? "";
-    gpu.options[0].hidden = cost.needs_gpu;
-    request.hidden = !(used.output_tokens || used.batch);
-    for (const one of shape) {
-      one.node.hidden = !used[one.name];
-      if (document.activeElement !== one.field) one.field.value = question[one.name] ?? one.least;
-    }
-    summary.textContent = requestInShort(question, used);
-    modelField.hidden = !used.model;
-    choose(model, question.model ?? study.defaults.model);
-    priced.hidden = !used.price;
-    const own = study.gpus.find((one) => one.name === question.gpu)?.price_per_hour;
-    price.placeholder = own ? `${own}, usual` : "";
-    if (document.activeElement !== price) price.value = question.price ?? "";
-    slider.node.hidden = ends.budget === null;
-    if (ends.budget === null) return;
-    const of = unit(shown, ends.budget[1]);
-    slider.show({ value: question.budget ?? ends.budget[0], ends: ends.budget, scale: of.scale, unit: of.per });
-  };
-  return { node: group("Budget", sorts.node, slider.node, kindField, labelled("on a", gpu, "gpu"), request), show };
-}
-
-function requestInShort({ text_tokens: text = 0, output_tokens: answer = 1, batch = 1 }, used) {
-  const together = batch === 1 ? "one at a time" : `in batches of ${batch}`;
-  return `A request: ${text ? `${text} text tokens, ` : ""}${answer} answer ${answer === 1 ? "token" : "tokens"}` +
-    (used.batch ? `, ${together}` : "");
-}
-
-/** A field for a whole number of something. */
-function whole(name, text, id, changed) {
-  const least = name === "text_tokens" ? 0 : 1;
-  const field = el("input", { type: "number", min: least, step: 1, inputmode: "numeric" });
-  field.addEventListener("input", () => {
-    const value = Number(field.value);
-    const fine = field.value === "" || (Number.isInteger(value) && value >= least);
-    field.setAttribute("aria-invalid", String(!fine));
-    if (fine) changed({ [name]: field.value === "" ? undefined : value }, name);
-  });
-  return { name, field, least, node: labelled(text, field, id) };
-}
-
-/** A field for a positive number or nothing. */
-function positive(tell, attributes = {}) {
-  const field = el("input", { type: "number", min: 0, step: "any", inputmode: "decimal", ...attributes });
-  field.addEventListener("input", () => {
-    const value = Number(field.value);
-    const fine = field.value === "" || value > 0;
-    field.setAttribute("aria-invalid", String(!fine));
-    if (fine) tell(field.value === "" ? undefined : value);
-  });
-  return field;
 }
 
 function data(study, changed) {
@@ -184,12 +65,14 @@ function data(study, changed) {
 function tasks(study, changed) {
   const names = study.tasks.map((task) => task.name);
   if (names.length < 2) {
-    return { node: group("What has to go well", el("p", { class: "hint" }, `The study has one task: ${words(names[0])}.`)),
+    return { node: group("What has to go well", el("p", { class: "hint" },
+      `The study has one task: ${words(names[0])}.`)),
       show: () => {} };
   }
   const lead = study.tasks.find((task) => task.lead)?.name;
   const single = names.filter((name) => name !== study.mean);
-  const choice = select([...names.map((name) => [name, name === study.mean ? "all tasks alike" : words(name)]), ...(single.length > 1 ? [[WEIGHTED, "a mix of my own …"]] : [])], (value) =>
+  const choice = select([...names.map((name) => [name, name === study.mean ? "all tasks alike" : words(name)]),
+    ...(single.length > 1 ? [[WEIGHTED, "a mix of my own …"]] : [])], (value) =>
     changed(value === WEIGHTED ? { task: undefined, weights: Object.fromEntries(single.map((name) => [name, 1])) }
       : { task: value, weights: undefined }, "task"));
   const rows = single.map((name, k) => {
@@ -219,7 +102,8 @@ function tasks(study, changed) {
       row.share.textContent = `${Math.round((100 * weight) / total)} %`;
     }
   };
-  return { node: group("What has to go well", labelled("Tasks that count", choice, "task", { class: "field stacked" }), mix), show };
+  return { node: group("What has to go well", labelled("Tasks that count", choice, "task", { class: "field stacked" }),
+    mix), show };
 }
 
 function models(study, changed) {
@@ -242,8 +126,10 @@ function models(study, changed) {
     const allowed = question.lm_params;
     for (const { box, level } of boxes) box.checked = !allowed?.length || allowed.includes(level.value);
     const held = ["frames", "tokens_per_frame"].filter((name) => question[name] && !study.missing.includes(name));
-    put(others, held.length ? [`Only ${held.map((name) => `${question[name].join(", ")} ${words(name)}`).join(" and ")} may be chosen. `,
-      el("button", { type: "button", class: "small", onclick: () => changed({ frames: undefined, tokens_per_frame: undefined }, "only") },
+    put(others, held.length ? [`Only ${held.map((name) => `${question[name]
+      .join(", ")} ${words(name)}`).join(" and ")} may be chosen. `,
+      el("button", { type: "button", class: "small", onclick: () => changed({ frames: undefined,
+        tokens_per_frame: undefined }, "only") },
         "Allow all")] : []);
   };
   return { node: group("Language models you may run", boxes.map((one) => one.node), hint, others), show };
@@ -268,31 +154,22 @@ function limits(study, changed) {
   const show = (question) => {
     asked = question;
     const rest = Object.entries(question.limits ?? {}).filter(([kind]) => !times.some((one) => one.kind === kind));
-    put(others, rest.length ? [`Also at most ${rest.map(([kind, value]) => `${words(kind)} ${compact(value)}`).join(", ")}. `,
+    put(others, rest.length
+      ? [`Also at most ${rest.map(([kind, value]) => `${words(kind)} ${compact(value)}`).join(", ")}. `,
       el("button", { type: "button", class: "small", onclick: () => changed({ limits: Object.fromEntries(
-        Object.entries(asked.limits).filter(([kind]) => times.some((one) => one.kind === kind))) }, "limits") }, "Lift")] : []);
+        Object.entries(asked.limits).filter(([kind]) => times.some((one) => one.kind === kind))) }, "limits") },
+          "Lift")] : []);
     set(memory, question.memory_limit_bytes, GB);
     for (const { kind, field, node } of times) {
       node.hidden = question.cost === kind;
       set(field, question.limits?.[kind], MS);
     }
     const gpu = study.gpus.find((one) => one.name === question.gpu);
-    hint.textContent = gpu ? `Memory without a limit: all of one ${gpu.name}, ${(gpu.memory_bytes / GB).toFixed(0)} GB.` : "";
+    hint.textContent = gpu
+      ? `Memory without a limit: all of one ${gpu.name}, ${(gpu.memory_bytes / GB).toFixed(0)} GB.` : "";
   };
-  return { node: group("Limits", measured("Memory at most", memory, "memory", "GB"), hint, times.map((one) => one.node), others), show };
-}
-
-function measured(text, field, id, shown) {
-  field.id = id;
-  return el("div", { class: "field" }, el("label", { for: id }, text), el("span", { class: "amount" }, field,
-    el("span", { class: "unit" }, shown)));
-}
-
-/** Show a number in a field, unless somebody is typing there. */
-function set(field, value, scale) {
-  if (document.activeElement === field) return;
-  field.value = value === undefined ? "" : String(Number((value / scale).toPrecision(12)));
-  field.setAttribute("aria-invalid", "false");
+  return { node: group("Limits", measured("Memory at most", memory, "memory", "GB"), hint,
+    times.map((one) => one.node), others), show };
 }
 
 function current(study, changed) {
@@ -300,7 +177,8 @@ function current(study, changed) {
   const levels = study.levels;
   const middle = (values) => values[Math.floor((values.length - 1) / 2)]?.value ?? 1;
   const lm = el("select", {});
-  const number = (name) => el("input", { type: "number", min: 1, step: 1, inputmode: "numeric", list: `${name}-levels` });
+  const number = (name) => el("input", { type: "number", min: 1, step: 1, inputmode: "numeric",
+    list: `${name}-levels` });
   const frames = number("frames");
   const tokens = number("tokens");
   const tell = () => {
@@ -311,7 +189,8 @@ function current(study, changed) {
   };
   [lm, frames, tokens].forEach((field) => field.addEventListener("input", tell));
   use.addEventListener("change", tell);
-  const suggestions = (name, values) => el("datalist", { id: `${name}-levels` }, values.map((level) => el("option", { value: level.value })));
+  const suggestions = (name, values) => el("datalist", { id: `${name}-levels` }, values.map((level) => el("option",
+    { value: level.value })));
   const fields = el("div", { class: "now", id: "now" }, labelled("Language model", lm, "now-lm"),
     labelled("Frames per video", frames, "now-frames"), labelled("Visual tokens per frame", tokens, "now-tokens"),
     suggestions("frames", levels.frames), suggestions("tokens", levels.tokens_per_frame));
@@ -324,13 +203,15 @@ function current(study, changed) {
     const sizes = levels.lm_params.map((level) => [level.value, level.name]);
     if (!sizes.some(([value]) => value === last.lm_params)) sizes.push([last.lm_params, "your own"]);
     if (document.activeElement !== lm || Number(lm.value) !== last.lm_params) {
-      put(lm, sizes.map(([value, name]) => el("option", { value }, name ? `${params(value)}, ${name}` : params(value))));
+      put(lm, sizes.map(([value, name]) => el("option", { value }, name ? `${params(value)}, ${name}`
+        : params(value))));
       lm.value = String(last.lm_params);
     }
     if (document.activeElement !== frames) frames.value = String(last.frames);
     if (document.activeElement !== tokens) tokens.value = String(last.tokens_per_frame);
   };
-  return { node: group("What you run now", el("label", { class: "check", for: "compare" }, use, "Compare with it"), fields),
+  return { node: group("What you run now", el("label", { class: "check", for: "compare" }, use, "Compare with it"),
+    fields),
     show };
 }
 
@@ -339,12 +220,14 @@ const LATTICES = { measured: "the measured configurations", published: "the pape
 const PREDICTORS = { point: "the fit to all runs", bagged: "the median over resampled runs" };
 
 function prediction(study, changed) {
-  const predictor = select(study.predictors.map((name) => [name, PREDICTORS[name] ?? name]), (value) => changed({ predictor: value }, "predictor"));
+  const predictor = select(study.predictors.map((name) => [name, PREDICTORS[name] ?? name]),
+    (value) => changed({ predictor: value }, "predictor"));
   const lattice = select(study.lattices.map((name) => [name, LATTICES[name] ?? name]), (value) =>
     changed({ lattice: value, lm_params: undefined, budget: undefined }, "lattice"));
   const level = select([0.5, 0.8, 0.9, 0.95, 0.99].map((value) => [String(value), `${Math.round(100 * value)} %`]),
     (value) => changed({ level: Number(value) }, "level"));
-  const near = positive((value) => changed({ tolerance: value === undefined ? undefined : Number((value / 100).toPrecision(12)) }, "near"));
+  const near = positive((value) => changed({ tolerance: value === undefined ? undefined
+    : Number((value / 100).toPrecision(12)) }, "near"));
   const show = (question) => {
     choose(predictor, question.predictor ?? "point");
     choose(lattice, question.lattice ?? "measured");
@@ -354,10 +237,4 @@ function prediction(study, changed) {
   return { node: el("details", { class: "expert" }, el("summary", {}, "How it is predicted and chosen"),
     labelled("Predicted by", predictor, "predictor"), labelled("Chosen from", lattice, "lattice"),
     labelled("Intervals hold", level, "level"), measured("Nearly as good", near, "near", "%")), show };
-}
-
-/** Show a choice; one that a link brought and the list lacks is added to it. */
-function choose(list, value) {
-  if (![...list.options].some((option) => option.value === value)) list.append(el("option", { value }, value));
-  list.value = value;
 }

@@ -29,7 +29,8 @@ export function put(node, ...children) {
   return node;
 }
 
-const present = (children) => children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false);
+const present = (children) => children.flat(Infinity).filter((child) => child !== null && child !== undefined
+  && child !== false);
 
 /** A number as people read it, with the exact one beside it for machines. */
 export function figure(text, value, name, attributes = {}) {

@@ -18,7 +18,8 @@ const BUSY_MS = 150; // an answer that takes longer dims the last one; a faster 
 const PULSE_MS = 5000; // how often the server is asked whether the study changed
 const RETRY_MS = 2000; // how soon a server that went away is tried again
 
-const page = { study: null, question: {}, answer: null, frontier: null, showControls: null, showPlots: null, asking: false, lost: false, problem: null, replacing: false };
+const page = { study: null, question: {}, answer: null, showControls: null, showPlots: null,
+  asking: false, lost: false, problem: null, replacing: false };
 const timers = { url: 0, busy: 0, spoken: 0, retry: 0, note: 0 };
 const written = { control: null, at: 0 };
 
@@ -87,7 +88,7 @@ function visit() {
   if (said) notice(said, "warn");
 }
 
-/** What a URL leaves open is as the study says, unless the URL asks for another cost, whose budget is in other units. */
+/** What an address leaves open is as the study says, unless it asks for another cost, whose budget has other units. */
 function defaults(question) {
   const own = { ...page.study.defaults };
   if (question.cost !== undefined && question.cost !== own.cost) {
@@ -117,7 +118,8 @@ function answered(answer, question, another) {
   if (!another) {
     // What was left open is now what the server took, so that the address says it.
     const { cost, budget, gpu, data_size, model, task } = answer.question;
-    page.question = tidy({ cost, budget, gpu, data_size, model, task: page.question.weights ? undefined : task, ...page.question });
+    page.question = tidy({ cost, budget, gpu, data_size, model, task: page.question.weights ? undefined : task,
+      ...page.question });
   }
   if (!another && !timers.url) {
     const full = `?${write(page.question)}`;
@@ -167,7 +169,8 @@ function remedies() {
     page.question = tidy({ ...defaults({}) });
     change({}, "reset");
   } }, "Back to the study's own question");
-  const budget = el("button", { type: "button", onclick: () => change({ budget: undefined }, "reset-budget") }, "Choose a budget for me");
+  const budget = el("button", { type: "button", onclick: () => change({ budget: undefined }, "reset-budget") },
+    "Choose a budget for me");
   return page.question.budget === undefined ? [first] : [budget, first];
 }
 
@@ -263,7 +266,8 @@ async function pulse() {
         else page.study.said = said;
       }
       if (health.problem !== page.problem && health.problem) {
-        notice(`A newer study could not be read, so answers are from the last one that could: ${health.problem}.`, "warn", true);
+        notice(`A newer study could not be read, so answers are from the last one that could: ${health.problem}.`,
+          "warn", true);
       }
       page.problem = health.problem;
     } catch (fault) {
@@ -307,7 +311,8 @@ function provenance(study) {
   const said = study.provenance;
   put(at("provenance"), el("h2", { id: "provenance-title" }, "Where this comes from"), el("dl", {}, [
     ["study", study.table], ["law", `${study.form}: ${study.formula}`], ["data hash", said.data_hash],
-    ["vidscale", `${said.version}, seed ${said.seed}`]].map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)])),
+    ["vidscale", `${said.version}, seed ${said.seed}`]].map(([name, value]) => [el("dt", {}, name),
+      el("dd", {}, value)])),
     study.notes?.length ? el("ul", {}, study.notes.map((note) => el("li", {}, note))) : null);
 }
 
@@ -327,5 +332,6 @@ window.addEventListener("popstate", () => { if (page.study) visit(); });
 window.addEventListener("pagehide", settle);
 at("share").addEventListener("click", () => { settle(); copy(at("share"), location.href); });
 at("controls").addEventListener("submit", (event) => event.preventDefault());
-new IntersectionObserver(([entry]) => { at("brief").hidden = entry.isIntersecting || !page.answer; }).observe(at("answer"));
+new IntersectionObserver(([entry]) => { at("brief").hidden = entry.isIntersecting
+  || !page.answer; }).observe(at("answer"));
 open();

@@ -58,7 +58,7 @@ const SMALLER = [["GFLOPs", 1e9, 1e8], ["MFLOPs", 1e6, 0]];
 const LEAST_TERA = 5e11;
 const DOLLARS = "USD per million videos";
 
-/** The unit that amounts are shown in; FLOPs of small models in GFLOPs or MFLOPs, by the largest of what is compared. */
+/** The unit that amounts are shown in; FLOPs of small models in GFLOPs or MFLOPs, by the largest that is compared. */
 export function unit(name, largest = null) {
   if (name === "FLOPs" && largest !== null && largest > 0 && largest < LEAST_TERA) {
     const [shown, scale] = SMALLER.find(([, , least]) => largest >= least);

@@ -6,7 +6,7 @@ import { el, figure, put } from "./dom.js";
 import { amount, interval, params, plain, unit, withUnit } from "./format.js";
 
 const SOURCE = "/assets/plotly.js";
-const FACTORS = [["lm_params", "language model", 1e9, "B"], ["frames", "frames", 1, ""], ["tokens_per_frame", "tokens per frame", 1, ""]];
+const FACTORS = [["lm_params", "language model"], ["frames", "frames"], ["tokens_per_frame", "tokens per frame"]];
 const QUIET_MS = 80;
 const REDRAW_MS = 300;
 const CONFIG = { displayModeBar: false, responsive: true, showTips: false, doubleClick: false };
@@ -55,7 +55,8 @@ export function plots(root, pick) {
     }
     const look = style();
     errors.setAttribute("aria-label", `Error against budget: ${ends(frontier)}`);
-    paths.setAttribute("aria-label", "Language-model size, frames and tokens per frame of the best configuration against budget");
+    paths.setAttribute("aria-label",
+      "Language-model size, frames and tokens per frame of the best configuration against budget");
     await Promise.all([Plotly.react(errors, ...errorPlot(answer, frontier, look), CONFIG),
       Plotly.react(paths, ...pathPlot(answer, frontier, look), CONFIG)]);
     for (const plot of [errors, paths]) {
@@ -73,7 +74,8 @@ export function plots(root, pick) {
     if (!sheet.open) return;
     const { frontier } = last;
     const of = unit(frontier.unit, frontier.steps.at(-1).cost);
-    put(body, table("Frontier", [`from a budget of (${of.shown})`, "configuration", "error (%)", "interval"], frontier.steps.map((step) => {
+    put(body, table("Frontier", [`from a budget of (${of.shown})`, "configuration", "error (%)", "interval"],
+      frontier.steps.map((step) => {
       const shown = interval(step.error.value, step.error.mean_low, step.error.mean_high);
       return [figure(amount(step.cost, of), step.cost, "step_cost"), inShort(step.configuration),
         figure(shown.value, step.error.value, "step_error"), `${shown.low} to ${shown.high}`];
@@ -99,27 +101,31 @@ export function plots(root, pick) {
 /** What a plot shows nothing of, in words. */
 function flat(frontier) {
   const still = FACTORS.filter(([factor]) => frontier.levels[factor].length < 2).map(([, label]) => label);
-  return still.length ? `Not varied in this study, so without a path: ${still.join(", ")}. Choose a budget by clicking a plot.`
-    : "Choose a budget by clicking a plot.";
+  const said = still.length ? `Not varied in this study, so without a path: ${still.join(", ")}. ` : "";
+  return `${said}Choose a budget by clicking a plot.`;
 }
 
 function ends(frontier) {
   const [first, last] = [frontier.steps[0], frontier.steps.at(-1)];
-  return `${plain(100 * first.error.value)} % at ${withUnit(first.cost, frontier.unit)}, ${plain(100 * last.error.value)} % at ${withUnit(last.cost, frontier.unit)}`;
+  const at = ({ cost, error }) => `${plain(100 * error.value)} % at ${withUnit(cost, frontier.unit)}`;
+  return `${at(first)}, ${at(last)}`;
 }
 
 function style() {
   const found = getComputedStyle(document.documentElement);
   const token = (name) => found.getPropertyValue(name).trim();
-  return { text: token("--text"), muted: token("--text-muted"), grid: token("--grid"), axis: token("--axis"), line: token("--series-1"),
+  return { text: token("--text"), muted: token("--text-muted"), grid: token("--grid"), axis: token("--axis"),
+    line: token("--series-1"),
     chosen: token("--series-2"), now: token("--series-3"), surface: token("--bg"), font: token("--font-sans"),
     band: Number(token("--band-opacity")) || 0.2 };
 }
 
 function base(look, extra) {
-  return { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { family: look.font, size: 13, color: look.text },
+  return { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { family: look.font, size: 13,
+    color: look.text },
     margin: { l: 56, r: 12, t: 8, b: 44 }, showlegend: false, dragmode: false, hovermode: "closest",
-    hoverlabel: { bgcolor: look.surface, bordercolor: look.axis, font: { family: look.font, color: look.text } }, ...extra };
+    hoverlabel: { bgcolor: look.surface, bordercolor: look.axis, font: { family: look.font, color: look.text } },
+      ...extra };
 }
 
 function budgetAxis(answer, frontier, look, title) {
@@ -127,8 +133,10 @@ function budgetAxis(answer, frontier, look, title) {
   const [low, high] = [Math.min(seen[0], answer.question.budget), seen.at(-1)];
   const found = unit(answer.cost.unit, high);
   const ticks = steps(low / found.scale, high / found.scale);
-  return { type: "log", range: [Math.log10(low) - 0.03, Math.log10(high) + 0.03], fixedrange: true, gridcolor: look.grid,
-    linecolor: look.axis, zeroline: false, tickvals: ticks.map((tick) => tick * found.scale), ticktext: ticks.map((tick) => plain(tick, 3)),
+  return { type: "log", range: [Math.log10(low) - 0.03, Math.log10(high) + 0.03], fixedrange: true,
+    gridcolor: look.grid,
+    linecolor: look.axis, zeroline: false, tickvals: ticks.map((tick) => tick * found.scale), ticktext: ticks
+      .map((tick) => plain(tick, 3)),
     title: title ? { text: `budget (${found.per})`, font: { color: look.muted } } : undefined };
 }
 
@@ -156,7 +164,8 @@ function errorPlot(answer, frontier, look) {
   const edge = { x, mode: "lines", hoverinfo: "skip", line: { ...step, width: 0 } };
   const traces = [
     { ...edge, y: steps.map(({ error }) => 100 * error.mean_low) },
-    { ...edge, y: steps.map(({ error }) => 100 * error.mean_high), fill: "tonexty", fillcolor: faded(look.line, look.band) },
+    { ...edge, y: steps.map(({ error }) => 100 * error.mean_high), fill: "tonexty", fillcolor: faded(look.line,
+      look.band) },
     { x, y: steps.map(({ error }) => 100 * error.value), mode: "lines", line: { ...step, color: look.line },
       hovertemplate: hovers(answer, steps) },
     mark([answer.question.budget], [100 * answer.error.value], "circle", look.chosen, look,
@@ -172,7 +181,8 @@ function errorPlot(answer, frontier, look) {
   }
   return [traces, base(look, { annotations: labels, shapes: [upright(answer, look, "paper")],
     xaxis: budgetAxis(answer, frontier, look, true),
-    yaxis: { gridcolor: look.grid, zeroline: false, fixedrange: true, automargin: true, title: { text: "error (%)", font: { color: look.muted } } } })];
+    yaxis: { gridcolor: look.grid, zeroline: false, fixedrange: true, automargin: true, title: { text: "error (%)",
+      font: { color: look.muted } } } })];
 }
 
 /** The curve goes on level beyond its last step, to the dearest configuration and to the budget: more buys nothing. */
@@ -188,19 +198,24 @@ function pathPlot(answer, frontier, look) {
   const steps = reaching(frontier.steps, answer);
   const shown = FACTORS.filter(([factor]) => frontier.levels[factor].length > 1);
   const traces = [];
-  const layout = base(look, { shapes: [upright(answer, look, "paper")], margin: { l: 56, r: 12, t: 20, b: 44 }, annotations: [] });
+  const layout = base(look, { shapes: [upright(answer, look, "paper")], margin: { l: 56, r: 12, t: 20, b: 44 },
+    annotations: [] });
   const gap = 0.1;
   const height = (1 - gap * (shown.length - 1)) / Math.max(shown.length, 1);
-  shown.forEach(([factor, label, scale, letter], k) => {
+  shown.forEach(([factor, label], k) => {
     const id = k ? String(k + 1) : "";
     const top = 1 - k * (height + gap);
     const levels = spread(frontier.levels[factor], 5);
     const domain = [Math.max(top - height, 0), top];
-    layout[`yaxis${id}`] = { type: "log", domain, fixedrange: true, gridcolor: look.grid, zeroline: false, tickvals: levels,
-      ticktext: levels.map((value) => (scale === 1e9 ? params(value) : `${plain(value / scale, 4)}${letter}`)), range: range(frontier.levels[factor]) };
-    layout.annotations.push({ text: label, xref: "paper", yref: "paper", x: 0, y: top, xanchor: "left", yanchor: "bottom", showarrow: false,
+    layout[`yaxis${id}`] = { type: "log", domain, fixedrange: true, gridcolor: look.grid, zeroline: false,
+      tickvals: levels,
+      ticktext: levels.map((value) => (factor === "lm_params" ? params(value) : plain(value, 4))),
+        range: range(frontier.levels[factor]) };
+    layout.annotations.push({ text: label, xref: "paper", yref: "paper", x: 0, y: top, xanchor: "left",
+      yanchor: "bottom", showarrow: false,
       font: { color: look.muted, size: 12 } });
-    traces.push({ x: steps.map((step) => step.cost), y: steps.map((step) => step.configuration[factor]), yaxis: `y${id}`,
+    traces.push({ x: steps.map((step) => step.cost), y: steps.map((step) => step.configuration[factor]),
+      yaxis: `y${id}`,
       mode: "lines", line: { shape: "hv", width: 2, color: look.line }, hovertemplate: hovers(answer, steps) },
     { ...mark([answer.question.budget], [answer.configuration[factor]], "circle", look.chosen, look,
       [hover(answer, answer.configuration, answer.error.value, answer.question.budget)]), yaxis: `y${id}` });
@@ -215,7 +230,8 @@ function pathPlot(answer, frontier, look) {
 }
 
 function mark(x, y, symbol, color, look, text) {
-  return { x, y, mode: "markers", marker: { symbol, size: 11, color, line: { width: 2, color: look.surface } }, hovertemplate: text, cliponaxis: false };
+  return { x, y, mode: "markers", marker: { symbol, size: 11, color, line: { width: 2, color: look.surface } },
+    hovertemplate: text, cliponaxis: false };
 }
 
 function label(x, y, text, color, look, last) {

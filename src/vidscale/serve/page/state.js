@@ -76,7 +76,8 @@ export function write(question) {
     out.set(name, typeof value === "number" ? compact(value) : value);
   }
   for (const name of FACTORS) for (const value of question[name] ?? []) out.append(name, compact(value));
-  for (const [task, weight] of Object.entries(question.weights ?? {})) out.append("weight", `${task}=${compact(weight)}`);
+  for (const [task, weight] of Object.entries(question.weights ?? {})) out.append("weight",
+    `${task}=${compact(weight)}`);
   for (const [kind, value] of Object.entries(question.limits ?? {})) out.append("limit", bound(kind, value));
   if (question.current) out.set("current", factors(question.current));
   // Commas and equal signs inside values are legal in a query and easier to read unescaped.
@@ -103,5 +104,6 @@ export function uses(question) {
 export function tidy(question) {
   const used = uses(question);
   return Object.fromEntries(Object.entries(question).filter(([name, value]) => value !== undefined && value !== null
-    && value !== SILENT[name] && used[name] !== false && !(typeof value === "object" && Object.keys(value).length === 0)));
+    && value !== SILENT[name] && used[name] !== false && !(typeof value === "object"
+      && Object.keys(value).length === 0)));
 }

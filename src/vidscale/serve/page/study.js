@@ -10,8 +10,10 @@ export function describe(said) {
     ...said,
     mean: said.tasks.find((task) => task.mean)?.name ?? null,
     data_varies: sizes.length > 0,
-    data_range: sizes.length ? [Math.max(sizes[0] / BEYOND, said.data_range[0]), Math.min(sizes.at(-1) * BEYOND, said.data_range[1])] : null,
-    levels: Object.fromEntries(["lm_params", "frames", "tokens_per_frame"].map((factor) => [factor, said.levels[factor] ?? []])),
+    data_range: sizes.length ? [Math.max(sizes[0] / BEYOND, said.data_range[0]), Math.min(sizes.at(-1) * BEYOND,
+      said.data_range[1])] : null,
+    levels: Object.fromEntries(["lm_params", "frames", "tokens_per_frame"].map((factor) => [factor, said.levels[factor]
+      ?? []])),
     hash: said.provenance.data_hash,
     said,
   };
@@ -26,7 +28,8 @@ export function fitting(question, study) {
   if (kept.task !== undefined && !tasks.includes(kept.task)) drop("task", `task ${kept.task}`);
   const strange = Object.keys(kept.weights ?? {}).filter((name) => !tasks.includes(name));
   if (strange.length) drop("weights", `weights of ${strange.join(", ")}`);
-  if (kept.cost !== undefined && !study.costs.some((cost) => cost.kind === kept.cost)) drop("cost", `cost ${kept.cost}`);
+  if (kept.cost !== undefined && !study.costs.some((cost) => cost.kind === kept.cost)) drop("cost",
+    `cost ${kept.cost}`);
   if (kept.gpu !== undefined && !study.gpus.some((gpu) => gpu.name === kept.gpu)) {
     const same = study.gpus.find((gpu) => gpu.name.toLowerCase() === kept.gpu.toLowerCase());
     if (same) kept.gpu = same.name;
