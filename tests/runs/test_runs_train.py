@@ -91,6 +91,10 @@ def test_the_rate_rises_then_falls_to_nothing():
     assert factors[10:] == sorted(factors[10:], reverse=True)
     assert factors[-1] < 0.001
     assert learning_rate_factor(0, 1, 0.0) == 1.0
+    kept = [learning_rate_factor(step, 100, 0.1, final_rate=0.2) for step in range(101)]
+    assert kept[:10] == factors[:10]
+    assert kept[55] == pytest.approx(0.6)
+    assert kept[100] == pytest.approx(0.2)
 
 
 def test_rates_and_decay_by_part(build):
@@ -102,6 +106,28 @@ def test_rates_and_decay_by_part(build):
         assert {"projector": 1e-2, "tower": 1e-5, "lm": 3e-3}[parts.pop()] == group["peak"]
         assert not parts
         assert {p.ndim >= 2 for p in group["params"]} == {group["weight_decay"] == 0.1}
+
+
+def test_examples_about_one_clip_share_it(build, tmp_path):
+    """Decoded and encoded once, across micro-batches, and the weights become what they do without that."""
+    results, asked = [], []
+    for prefix in ("", "0"):  # every second example's path is spelled differently, so that nothing is shared
+
+        def counted(path):
+            asked.append(path)
+            return load(path)
+
+        built = build()
+        shared = [replace(example(n // 4), id=str(n), video=Path(f"{prefix * (n % 2)}{n // 4}.mp4")) for n in range(16)]
+        done = finetune(built[0], shared, built[1], Clips(load=counted, frames=FRAMES, workers=1),
+                        replace(RECIPE, batch=8, micro_batch=3), seed=0, folder=None, identity="run", members=ALONE)
+        results.append((weights(built), done, len(asked)))
+        asked.clear()
+    assert [loads for _, _, loads in results] == [4, 16]
+    assert results[0][1].loss == pytest.approx(results[1][1].loss, rel=1e-4)
+    assert results[0][1].trained_flops < results[1][1].trained_flops
+    for name, value in results[0][0].items():
+        torch.testing.assert_close(results[1][0][name], value, rtol=1e-3, atol=1e-5)
 
 
 def test_micro_batches_do_not_change_the_result(build, tmp_path):

@@ -17,7 +17,7 @@ from vidscale.runs.conversations import Batch, Question, Speller, Tokens, collat
 from vidscale.runs.distributed import Team
 from vidscale.runs.model import VideoLanguageModel, before
 from vidscale.runs.recipe import EvaluationRecipe
-from vidscale.runs.train import AHEAD, Clips, ahead, arithmetic
+from vidscale.runs.train import Clips, arithmetic, distinct, load_ahead
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +76,7 @@ def evaluate(model: VideoLanguageModel, questions: Sequence[Question], speller: 
     model.eval()
     answers: dict[int, Answer] = {}
     with ThreadPoolExecutor(clips.workers, thread_name_prefix="decode") as threads, torch.no_grad():
-        loaded = ahead(threads, lambda i: clips.load(questions[i].video), shares, AHEAD * clips.workers)
+        loaded = load_ahead(threads, clips, (questions[i].video for i in shares))
         try:
             for start in range(0, len(shares), recipe.batch):
                 stop()
@@ -111,11 +111,12 @@ def _scores(model: VideoLanguageModel, questions: Sequence[Question], frames: Se
     """Log-likelihood per token of every option of some questions, by one forward pass."""
     sequences: list[Tokens] = []
     clip: list[int] = []
-    for number, question in enumerate(questions):
+    kept, which = distinct(frames)
+    for number, question in zip(which, questions, strict=True):
         candidates = speller.candidates(question, recipe.answer)
         sequences += candidates
         clip += [number] * len(candidates)
-    batch = collate(frames, sequences, clip).to(members.device)
+    batch = collate(kept, sequences, clip).to(members.device)
     wanted = _wanted(batch, sequences)
     with arithmetic(members.device, precision):
         logits = model(batch.frames, batch.ids, batch.clip, wanted)

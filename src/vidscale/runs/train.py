@@ -2,7 +2,8 @@
 
 A step takes `batch` examples. They are spread over the processes, run in micro-batches, and their gradients added: the
 loss is the sum over the answers' tokens divided by how many the whole step has, so micro-batches and processes do not
-change it. Clips are decoded ahead by threads. What interrupts training is looked for between steps.
+change it. Clips are decoded ahead by threads; examples about one clip that follow each other share it, decoded and
+encoded once. What interrupts training is looked for between steps.
 """
 
 import math
@@ -13,6 +14,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import groupby, repeat
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -66,18 +68,20 @@ def data_order(available: int, n: int, seed: int) -> list[int]:
     return np.random.default_rng(seed).permutation(available)[:n].tolist()
 
 
-def learning_rate_factor(step: int, steps: int, warm_up: float) -> float:
-    """The rate of a step as a fraction of its peak: a linear rise, then a cosine down to 0.
+def learning_rate_factor(step: int, steps: int, warm_up: float, final_rate: float = 0.0) -> float:
+    """The rate of a step as a fraction of its peak: a linear rise, then a cosine down to `final_rate`.
 
     Args:
         step: from 0.
         steps: of the whole run.
         warm_up: fraction of them over which the rate rises.
+        final_rate: as a fraction of the peak.
     """
     rising = math.ceil(warm_up * steps)
     if step < rising:
         return (step + 1) / rising
-    return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, steps - rising)))
+    falling = 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, steps - rising)))
+    return final_rate + (1 - final_rate) * falling
 
 
 def freeze(model: VideoLanguageModel, trained: Sequence[str]) -> None:
@@ -161,7 +165,7 @@ def finetune(model: VideoLanguageModel, examples: Sequence[Example], speller: Sp
     with _batches(plan, speller, clips, recipe.micro_batch, members) as batches:
         for batch in plan:
             torch.manual_seed(hash((seed, progress.step, members.rank)))
-            factor = learning_rate_factor(progress.step, steps, recipe.warm_up)
+            factor = learning_rate_factor(progress.step, steps, recipe.warm_up, recipe.final_rate)
             done = _step(model, optimiser, batches, len(batch), factor, recipe, cost, clips.frames, members)
             now = time.monotonic()
             progress = replace(progress, step=progress.step + 1, loss=done.loss, tokens=progress.tokens + done.tokens,
@@ -244,8 +248,8 @@ def _batches(plan: Sequence[Sequence[Example]], speller: Speller, clips: Clips, 
     shares = [members.share(batch) for batch in plan]
     # None stands in where the last batch does not spread evenly: the work of some example, nothing to predict.
     with ThreadPoolExecutor(clips.workers, thread_name_prefix="decode") as threads:
-        wanted = (example or plan[0][0] for share in shares for example in share)
-        loaded = ahead(threads, lambda example: clips.load(example.video), wanted, AHEAD * clips.workers)
+        wanted = ((example or plan[0][0]).video for share in shares for example in share)
+        loaded = load_ahead(threads, clips, wanted)
         try:
             yield _assembled(shares, plan[0][0] if plan else None, speller, loaded, micro_batch)
         finally:
@@ -259,10 +263,11 @@ def _assembled(shares: Sequence[Sequence[Example | None]], stand_in: Any, spelle
         predicted = sum(sum(each.predicted) for each in spelled)
         for start in range(0, len(share), micro_batch):
             part = spelled[start:start + micro_batch]
-            batch = collate([next(loaded) for _ in part], part, range(len(part)))
-            given = zip(part, share[start:start + micro_batch], strict=True)
-            real = [len(each.ids) for each, example in given if example]
-            yield _Micro(batch=batch, lengths=real, clips=len(real), step_predicted=predicted)
+            frames, which = distinct([next(loaded) for _ in part])
+            given = zip(part, which, share[start:start + micro_batch], strict=True)
+            real = [(len(each.ids), clip) for each, clip, example in given if example]
+            yield _Micro(batch=collate(frames, part, which), lengths=[length for length, _ in real],
+                         clips=len({clip for _, clip in real}), step_predicted=predicted)
 
 
 def _nothing(tokens: Tokens) -> Tokens:
@@ -278,6 +283,28 @@ def ahead(threads: Executor, work: Callable[[S], T], items: Iterable[S], depth: 
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
+
+
+def load_ahead(threads: Executor, clips: Clips, videos: Iterable[Path]) -> Iterator[Tensor]:
+    """The clip of every video in turn, loaded ahead; a video that comes several times in a row is loaded once.
+
+    Such repeats are the same tensor, which `distinct` goes by.
+    """
+    runs = [(video, sum(1 for _ in own)) for video, own in groupby(videos)]
+    loaded = ahead(threads, clips.load, (video for video, _ in runs), AHEAD * clips.workers)
+    for (_, times), clip in zip(runs, loaded, strict=True):
+        yield from repeat(clip, times)
+
+
+def distinct(clips: Sequence[Tensor]) -> tuple[list[Tensor], list[int]]:
+    """Clips without the repeats that follow each other, and for each one given, which of those it is."""
+    kept: list[Tensor] = []
+    which: list[int] = []
+    for clip in clips:
+        if not kept or clip is not kept[-1]:
+            kept.append(clip)
+        which.append(len(kept) - 1)
+    return kept, which
 
 
 def peak_memory(device: torch.device) -> int:
