@@ -80,6 +80,8 @@ def test_templates(tmp_path):
     answers = [w for w, p in zip(words(speller, spelled.ids), spelled.predicted, strict=True) if p]
     assert answers == ["red", "<|eot_id|>"]
     assert words(speller, spelled.ids)[1:5] == ["<|start_header_id|>", "user", "<|end_header_id|>", "<v>"]
+    bare = Speller(known, "bare", 1).example(Example(id="7", video=tmp_path, turns=(("What ?", "red"),)))
+    assert [w for w, p in zip(words(speller, bare.ids), bare.predicted, strict=True) if p] == ["red"]
     with pytest.raises(InputError, match="unknown template 'lama'; allowed are plain, vicuna"):
         Speller(known, "lama", 1)
 

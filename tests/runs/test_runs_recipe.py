@@ -66,6 +66,7 @@ def test_language_models_are_found_by_size(tmp_path):
     ("learning_rate = 2e-05", "learning_rate = -1.0", "training.learning_rate is -1.0"),
     ("learning_rate = 2e-05", "learning_rate = nan", "training.learning_rate is nan"),
     ("warm_up = 0.03", "warm_up = 1.0", "training.warm_up is 1.0"),
+    ("final_rate = 0.0", "final_rate = 1.5", "training.final_rate is 1.5; allowed is a fraction from 0 to 1"),
     ("lm_params = 2800000000.0", "lm_params = 1e9", "they must be positive and differ"),
     ('videos = "."', "", "data.videos is missing"),
     ('schema = "vidscale-recipe"', 'schema = "other"', "is no recipe"),

@@ -18,8 +18,11 @@ import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
 
 from vidscale.errors import InputError
 from vidscale.runs.failures import CorruptFileError, MissingFileError
@@ -31,6 +34,8 @@ VIDEO = "<video>"
 #: Stands for one visual token among token numbers; no vocabulary has negative ones.
 VIDEO_TOKEN = -200
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#: Different texts whose tokens are remembered: questions and options of multiple choice come again and again.
+REMEMBERED = 2**13
 ASK_LETTER = "Answer with the option's letter from the given choices directly."
 
 T = TypeVar("T")
@@ -43,7 +48,8 @@ class Template:
     Attributes:
         start: before everything, after the tokenizer's own beginning-of-sequence token if it has one.
         user, user_end: around what the human says.
-        assistant, assistant_end: around what the model says; assistant_end None is the tokenizer's end-of-sequence.
+        assistant, assistant_end: around what the model says; assistant_end None is the tokenizer's end-of-sequence, ""
+            is nothing.
     """
 
     start: str = ""
@@ -61,6 +67,7 @@ TEMPLATES: dict[str, Template] = {
                         assistant="<|start_header_id|>assistant<|end_header_id|>\n\n", assistant_end="<|eot_id|>"),
     "chatml": Template(user="<|im_start|>user\n", user_end="<|im_end|>\n", assistant="<|im_start|>assistant\n",
                        assistant_end="<|im_end|>\n"),
+    "bare": Template(assistant_end=""),
 }
 
 
@@ -232,6 +239,7 @@ class Speller:
         if template not in TEMPLATES:
             raise InputError(f"unknown template {template!r}; allowed are {', '.join(TEMPLATES)}")
         self.tokenizer, self.template = tokenizer, TEMPLATES[template]
+        self._encode = lru_cache(maxsize=REMEMBERED)(self._tokenised)
         self.visual_tokens, self.longest = visual_tokens, longest
         end = self.template.assistant_end
         if end is None and tokenizer.eos_token_id is None:
@@ -282,7 +290,7 @@ class Speller:
         inside = [*self._encode(self.template.user + before), *video]
         return inside + self._encode(after + self.template.user_end + self.template.assistant)
 
-    def _encode(self, text: str) -> list[int]:
+    def _tokenised(self, text: str) -> list[int]:
         return self.tokenizer.encode(text, add_special_tokens=False) if text else []
 
     def _checked(self, tokens: Tokens, name: str) -> Tokens:
@@ -303,10 +311,10 @@ def collate(clips: Sequence["torch.Tensor"], sequences: Sequence[Tokens], clip: 
     import torch
 
     longest = max(len(each.ids) for each in sequences)
-    ids = torch.zeros(len(sequences), longest, dtype=torch.long)
-    predicted = torch.zeros(len(sequences), longest, dtype=torch.bool)
+    ids = np.zeros((len(sequences), longest), dtype=np.int64)
+    predicted = np.zeros((len(sequences), longest), dtype=np.bool_)
     for row, each in enumerate(sequences):
-        ids[row, :len(each.ids)] = torch.tensor(each.ids)
-        predicted[row, :len(each.ids)] = torch.tensor(each.predicted)
-    return Batch(frames=torch.stack(list(clips)), ids=ids, predicted=predicted, clip=torch.tensor(list(clip)),
-                 tokens=sum(len(each.ids) for each in sequences))
+        ids[row, :len(each.ids)] = each.ids
+        predicted[row, :len(each.ids)] = each.predicted
+    return Batch(frames=torch.stack(list(clips)), ids=torch.from_numpy(ids), predicted=torch.from_numpy(predicted),
+                 clip=torch.tensor(list(clip)), tokens=sum(len(each.ids) for each in sequences))

@@ -29,10 +29,12 @@ class LanguageModelFolder:
     Attributes:
         lm_params: x_N, as the plan calls this size.
         folder: a checkpoint folder that `AutoModelForCausalLM` and `AutoTokenizer` load.
+        projector: a safetensors file with a pretrained projector of this size's own, which goes before the model's.
     """
 
     lm_params: float
     folder: Path
+    projector: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +48,8 @@ class ModelRecipe:
         pooling: how the patch grid becomes k×k: "average", where every patch counts at every k, or "bilinear", as
             LLaVA-OneVision does, which skips most patches when k is small.
         trained: parts whose weights change: "projector", "lm", "tower".
-        projector: a safetensors file with a pretrained projector; by default it starts at random.
+        projector: a safetensors file with a pretrained projector, for language models that name none of their own; by
+            default it starts at random.
         attention: transformers' name of the attention kernel.
     """
 
@@ -67,7 +70,8 @@ class DataRecipe:
         train: LLaVA-style conversations, a JSON list.
         evaluation: multiple-choice questions, a JSON list.
         videos: the folder that paths in both are relative to.
-        template: how a conversation is spelled for the language model: "plain", "vicuna", "llama-3" or "chatml".
+        template: how a conversation is spelled for the language model: "plain", "vicuna", "llama-3", "chatml", or
+            "bare": as plain, but no mark that ends an answer is learnt, for answers that are never generated.
         workers: threads that decode video ahead of training.
     """
 
@@ -87,7 +91,8 @@ class TrainingRecipe:
         micro_batch: examples per forward pass on one device; smaller takes less memory, the result is the same.
         learning_rate: peak, for the language model and for the parts that have none of their own.
         projector_learning_rate, tower_learning_rate: peaks of their own.
-        warm_up: fraction of the steps over which the rate rises; it then falls along a cosine to 0.
+        warm_up: fraction of the steps over which the rate rises; it then falls along a cosine.
+        final_rate: what it falls to, as a fraction of the peak.
         weight_decay: of AdamW, on matrices only.
         beta_1, beta_2: of AdamW.
         max_gradient_norm: gradients are scaled down to this; 0 for never.
@@ -103,6 +108,7 @@ class TrainingRecipe:
     projector_learning_rate: float | None = None
     tower_learning_rate: float | None = None
     warm_up: float = 0.03
+    final_rate: float = 0.0
     weight_decay: float = 0.0
     beta_1: float = 0.9
     beta_2: float = 0.999
@@ -290,3 +296,5 @@ def _check(recipe: Recipe) -> None:
     for name in ("warm_up", "beta_1", "beta_2"):
         if not 0 <= getattr(training, name) < 1:
             raise InputError(f"training.{name} is {getattr(training, name)!r}; allowed is a fraction from 0 below 1")
+    if not 0 <= training.final_rate <= 1:
+        raise InputError(f"training.final_rate is {training.final_rate!r}; allowed is a fraction from 0 to 1")

@@ -240,11 +240,12 @@ def _work(folder: Path, journal: _Journal, stop: Callable[[], bool]) -> None:
         if progress.step:
             journal.say(f"step {progress.step} of {steps}{loss}")
 
+    language = recipe.language_model(spec.factors.lm_params)
     model, tokenizer = load_model(
-        tower=recipe.model.vision_tower, lm=recipe.language_model(spec.factors.lm_params).folder,
+        tower=recipe.model.vision_tower, lm=language.folder,
         tokens_per_frame=int(spec.factors.tokens_per_frame), tower_layer=recipe.model.tower_layer,
-        pooling=recipe.model.pooling, projector=recipe.model.projector, attention=recipe.model.attention,
-        seed=spec.seed)
+        pooling=recipe.model.pooling, projector=language.projector or recipe.model.projector,
+        attention=recipe.model.attention, seed=spec.seed)
     with team() as members:
         clips, speller = _inputs(job, model, tokenizer)
         prepare(model, training, recipe.model.trained, members)
