@@ -10,7 +10,7 @@ from typing import Any
 from machine import say, timed
 
 #: Bundled tables whose reports are opened; the first has the most targets.
-TABLES = ("paper-design", "li2024")
+TABLES = ("paper-design", "shapes-h200", "li2024")
 #: What headless Chromium is told; nothing it does on its own may use the network.
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync")

@@ -245,7 +245,7 @@ def test_forms_and_datasets_and_template(run, tmp_path, monkeypatch):
     assert data["latex"] in text
     assert data["bounds"] == {"g": [0.0, None], "p": [0.0, 3.0], "q": [0.0, 3.0]}
     text, data = both(run, "datasets")
-    assert [d["name"] for d in data["datasets"]] == ["li2024", "paper-design"]
+    assert [d["name"] for d in data["datasets"]] == ["li2024", "paper-design", "shapes-h200"]
     assert "paper-design (synthetic)" in text
     assert run("datasets", "li2024", "--out", "li.csv").code == 0
     assert run("compare", "li.csv", "--metric", "score", *QUICK).code == 0
