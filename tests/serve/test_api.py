@@ -1,11 +1,13 @@
 """The API: what it answers, and what it refuses."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
 from vidscale.recommend import Question, Recommendation, recommend
 from vidscale.report.plain import dumps
+from vidscale.serve.app import KEPT_BYTES, _Answers
 from vidscale.serve.documents import document
 from vidscale.serve.study import StudyAnswer
 
@@ -60,6 +62,20 @@ def test_an_etag_spares_the_study(client):
     first = client.get(f"{API}/study")
     again = client.get(f"{API}/study", headers={"if-none-match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
+
+
+def test_the_longest_answers_are_not_kept():
+    answers, made = _Answers(), []
+    served = SimpleNamespace(number=1)
+
+    def make(length):
+        made.append(length)
+        return b"1" * length
+
+    for length in (KEPT_BYTES // 2, KEPT_BYTES):
+        for _ in range(3):
+            assert answers.get(served, f"question {length}", lambda length=length: make(length)) == b"1" * length
+    assert made == [KEPT_BYTES // 2, *[KEPT_BYTES] * 3]
 
 
 def test_pages_and_assets_are_served(client):

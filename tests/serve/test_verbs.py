@@ -49,6 +49,18 @@ def test_frontier(client, run):
         "80ms", "--task", "reading", "--data-size", "1e6")
 
 
+def test_a_question_that_takes_too_long_is_refused(client):
+    # The known study has 20 draws a target.
+    many = {"tasks": ["average"] * 64}
+    points = [{"lm_params": 1e9, "frames": 8, "tokens_per_frame": 49, "data_size": 1e6 + k} for k in range(1000)]
+    budgets, sizes = [2e13 + 1e9 * k for k in range(100)], [5e5 + k for k in range(20)]
+    for verb, asked in (("predict", {"points": points, **many}),
+                        ("frontier", {"budgets": budgets, "data_sizes": sizes, **many})):
+        got = client.post(f"{API}/{verb}", json=asked)
+        assert got.status_code == 400, verb
+        assert "draws behind intervals, at most 1e+06" in got.json()["error"]
+
+
 def test_elasticity(client, run):
     got = client.post(f"{API}/elasticity", json={"task": "ordering"})
     assert got.status_code == 200, got.text

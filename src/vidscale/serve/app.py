@@ -24,8 +24,9 @@ from vidscale.serve.guard import LOOPBACK, Guard
 from vidscale.serve.source import Served, StudySource
 from vidscale.serve.study import StudyAnswer, describe
 
-#: Answers that are kept as they were sent; about 20 kB each.
-KEPT_ANSWERS = 256
+#: Answers that are kept as they were sent, about 20 kB each, and the most bytes that one may take with its question:
+#: the longest answers are thousands of times longer, and as many of those would fill the memory.
+KEPT_ANSWERS, KEPT_BYTES = 256, 2**18
 
 _TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
 #: Files of the explorer page beside its index.html.
@@ -145,7 +146,7 @@ class _Answers:
             return found
         made = make()
         with self.lock:
-            if served.number == self.number:
+            if served.number == self.number and len(key) + len(made) <= KEPT_BYTES:
                 return self.kept.get(key, lambda: made)
         return made
 

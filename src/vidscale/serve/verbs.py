@@ -1,7 +1,7 @@
 """The other verbs of the library over HTTP: predict, frontier, elasticity, cost. Answers are those of --json.
 
 What a question may make the machine do is bounded here, whatever it looks like: configurations times data sizes times
-targets times draws, and the sizes of lists.
+targets times draws, intervals times draws, and the sizes of lists.
 """
 
 from collections.abc import Sequence
@@ -28,6 +28,7 @@ from vidscale.study import (
     CurrentReport,
     ElasticityReport,
     FrontierPoint,
+    Model,
     current_report,
     default_budgets,
     elasticity_reports,
@@ -38,6 +39,8 @@ from vidscale.study import (
 
 #: Laws evaluated for one answer; a few hundred milliseconds on one core.
 MOST_WORK = 5e7
+#: Predictions times draws that intervals are made from for one answer: seconds, since noise is drawn for each of them.
+MOST_INTERVALS = 1e6
 #: Configurations that an elasticity is asked of: it walks 300 budgets and 100 data sizes besides.
 MOST_ELASTIC = 10_000
 
@@ -247,6 +250,7 @@ def predict(answerer: Answerer, body: PredictBody) -> dict[str, Any]:
     model = answerer.model
     points = [point.model_dump(exclude_none=True) for point in body.points]
     with answerer.lock:
+        check_work(len(points) * _draws(model, body.tasks or list(model.targets)), MOST_INTERVALS)
         cost = answerer.cost(body.settings(answerer.stored))
         found, notes = predictions(model, points, cost, targets=body.tasks or None, predictor=body.predictor,
                                    level=body.level, n_eval=body.n_eval, seed=body.seed)
@@ -261,10 +265,11 @@ def frontier(answerer: Answerer, body: FrontierBody) -> dict[str, Any]:
         lattice, cost = answerer.held_lattice(body.lattice, body.fixed), answerer.cost(settings)
         sizes = frontier_data_sizes(model, body.data_sizes)
         targets = body.tasks or list(model.targets)
-        draws = [len(model.target(name).noise_laws) for name in targets]
-        check_work(len(lattice) * (sizes.size if model.data_varies else 1) * sum(draws))
+        draws = (sizes.size if model.data_varies else 1) * _draws(model, targets)
+        check_work(len(lattice) * draws)
         asked = np.array(body.budgets)
         budgets = check_budgets(asked, lattice, cost) if asked.size else default_budgets(lattice, cost)
+        check_work(len(budgets) * draws, MOST_INTERVALS)
         now = None if body.current is None else ScalingFactors.of(getattr(body.current, f) for f in FACTORS)
         report = frontier_report(model, lattice, cost, budgets, sizes, targets=targets, predictor=body.predictor,
                                  level=body.level, tolerance=body.tolerance, n_eval=body.n_eval, current=now,
@@ -317,10 +322,16 @@ def _quotes(body: CostBody, points: Sequence[ScalingFactors], given: dict[str, A
     return {"quotes": [quote_dict(each) for each in quotes], "notes": [odd] if odd else []}
 
 
-def check_work(count: float) -> None:
+def _draws(model: Model, targets: Sequence[str]) -> int:
+    """Noise draws of some targets together."""
+    return sum(len(model.target(name).noise_laws) for name in targets)
+
+
+def check_work(count: float, most: float = MOST_WORK) -> None:
     """Raise InputError for a question that would keep the server busy for long."""
-    if count > MOST_WORK:
-        raise InputError(f"that takes {count:.2g} evaluations of laws, at most {MOST_WORK:.2g} are done for one "
-                         "answer; ask for fewer data sizes, tasks or configurations, or run the command line")
+    if count > most:
+        what = "evaluations of laws" if most == MOST_WORK else "draws behind intervals"
+        raise InputError(f"that takes {count:.2g} {what}, at most {most:.2g} are done for one answer; ask for fewer "
+                         "budgets, data sizes, tasks or configurations, or run the command line")
 
 
