@@ -22,8 +22,9 @@ from vidscale.errors import InputError
 from vidscale.frontier import lattice_cost
 from vidscale.measurements.observations import WEIGHTED
 from vidscale.recommend.question import Question, cost_settings_of
+from vidscale.recommend.recommendation import ErrorEstimate
 from vidscale.recommend.weighted import task_shares, weighted_model
-from vidscale.space import DATA_SIZE, FACTORS, LM_PARAMS, Lattice, VideoVLM
+from vidscale.space import DATA_SIZE, FACTORS, LM_PARAMS, Lattice, ScalingFactors, VideoVLM
 from vidscale.space.ladder import TOLERANCE
 from vidscale.study import Model, cost_model, lattice_values, make_lattice
 from vidscale.study.frontier import default_budgets
@@ -136,6 +137,15 @@ class Asked:
         """Predicted error of every configuration of the lattice at a data size, shape (points,)."""
         return lattice_values(self.model, self.target, self.lattice, np.array([data_size]),
                               self.question.predictor)[0]
+
+    def estimate(self, x: ScalingFactors, data_size: float) -> ErrorEstimate:
+        """The predicted error of one configuration with both intervals, as `predict` gives them for one row."""
+        q = self.question
+        found = self.model.predict(self.target, np.array([[*x, data_size]]), predictor=q.predictor, level=q.level,
+                                   n_eval=q.n_eval, seed=q.seed)
+        return ErrorEstimate(value=float(found.error[0]), mean_low=float(found.mean_low[0]),
+                             mean_high=float(found.mean_high[0]), new_low=float(found.new_low[0]),
+                             new_high=float(found.new_high[0]), level=q.level, n_eval=found.n_eval)
 
 
 class Answerer:

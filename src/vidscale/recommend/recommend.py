@@ -105,16 +105,6 @@ def _range(asked: Asked) -> tuple[float, float]:
     return float(prices.min()), float(prices.max())
 
 
-def _estimate(asked: Asked, x: ScalingFactors, data_size: float) -> ErrorEstimate:
-    """A prediction with both intervals, as `predict` gives them for one row."""
-    q = asked.question
-    found = asked.model.predict(asked.target, np.array([[*x, data_size]]), predictor=q.predictor, level=q.level,
-                                n_eval=q.n_eval, seed=q.seed)
-    return ErrorEstimate(value=float(found.error[0]), mean_low=float(found.mean_low[0]),
-                         mean_high=float(found.mean_high[0]), new_low=float(found.new_low[0]),
-                         new_high=float(found.new_high[0]), level=q.level, n_eval=found.n_eval)
-
-
 def _value(asked: Asked, point: FrontierPoint) -> ValueOfCompute:
     c = point.continuous
     sentence = value_sentence(asked, point)
@@ -132,7 +122,7 @@ def _next_budget(answerer: Answerer, asked: Asked, values: np.ndarray, point: Fr
         return NextBudget(budget=None, configuration=None, error=None, gain=None,
                           sentence="no more budget helps: nothing that may be chosen predicts less error")
     x = asked.lattice.configuration(int(steps.index[above[0]]))
-    budget, then = float(steps.cost[above[0]]), _estimate(asked, x, asked.data_size)
+    budget, then = float(steps.cost[above[0]]), asked.estimate(x, asked.data_size)
     gain = 1 - then.value / point.error
     named_x = named(answerer, asked, x)
     more = budget / asked.budget - 1
@@ -149,7 +139,7 @@ def _next_data(answerer: Answerer, asked: Asked, point: FrontierPoint) -> NextDa
     more = 2 * asked.data_size
     found = search_values(asked.values(more), asked.prices, np.array([asked.budget]))
     x = asked.lattice.configuration(int(found.index[0, 0]))
-    then = _estimate(asked, x, more)
+    then = asked.estimate(x, more)
     gain = 1 - then.value / point.error
     outside = asked.model.outside(np.array([*x, more]))
     moves = "the same configuration stays best" if x == point.configuration else (
@@ -199,7 +189,7 @@ def _compare(answerer: Answerer, asked: Asked, point: FrontierPoint) -> Comparis
     assert q.current is not None
     found = current_report(asked.model, asked.lattice, asked.cost, q.current, np.array([asked.data_size]),
                            targets=[asked.target], predictor=q.predictor)[0]
-    now = _estimate(asked, q.current, asked.data_size)
+    now = asked.estimate(q.current, asked.data_size)
     gain = 1 - point.error / found.error
     same = q.current == point.configuration
     better = None if same else _probability_better(asked, point.configuration, q.current)

@@ -79,10 +79,6 @@ def staircase(answerer: Answerer, question: Question | None = None) -> Staircase
 
 def _step(answerer: Answerer, asked: Asked, index: int, cost: float, error: float) -> Step:
     """One step; predicted by itself, so that its intervals are those of a recommendation to the last digit."""
-    q, x = asked.question, asked.lattice.configuration(index)
-    said = asked.model.predict(asked.target, np.array([[*x, asked.data_size]]), predictor=q.predictor, level=q.level,
-                               n_eval=q.n_eval, seed=q.seed)
-    estimate = ErrorEstimate(value=error, mean_low=float(said.mean_low[0]), mean_high=float(said.mean_high[0]),
-                             new_low=float(said.new_low[0]), new_high=float(said.new_high[0]), level=q.level,
-                             n_eval=said.n_eval)
-    return Step(cost=cost, configuration=named(answerer, asked, x), error=estimate)
+    x = asked.lattice.configuration(index)
+    return Step(cost=cost, configuration=named(answerer, asked, x),
+                error=replace(asked.estimate(x, asked.data_size), value=error))

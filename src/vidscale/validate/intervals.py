@@ -65,12 +65,8 @@ def predict(
         raise InputError(f"n_eval is {n_eval!r}; a measurement has at least 1 question")
     n_eval = noise.n_eval if n_eval is None else n_eval
     values = draws.error(x)
-    rng = np.random.default_rng([seed, 4])
-    spread = rng.standard_normal((NOISE_DRAWS, *values.shape))
-    true = values
-    if noise.misfit_variance > 0:
-        true = (values * np.exp(np.sqrt(noise.misfit_variance) * spread)).reshape(-1, values.shape[1])
-    low, high = quantiles(true, level)
+    spread = _spread(values, seed)
+    low, high = quantiles(_true_means(values, noise, spread) if noise.misfit_variance > 0 else values, level)
     sd = np.sqrt(noise.log_variance(np.clip(values, 1e-12, 1.0), np.nan if n_eval is None else n_eval))
     measured = np.minimum(values * np.exp(sd * spread), 1.0).reshape(-1, values.shape[1])
     new_low, new_high = quantiles(measured, level)
@@ -83,9 +79,18 @@ def mean_interval(draws: Laws, noise: Noise, x: Floats, *, level: float = 0.9, s
     check_level(level)
     values = draws.error(x)
     if noise.misfit_variance > 0:
-        spread = np.random.default_rng([seed, 4]).standard_normal((NOISE_DRAWS, *values.shape))
-        values = (values * np.exp(np.sqrt(noise.misfit_variance) * spread)).reshape(-1, values.shape[1])
+        values = _true_means(values, noise, _spread(values, seed))
     return quantiles(values, level)
+
+
+def _spread(values: Floats, seed: int) -> Floats:
+    """Standard normal noise of every draw at every row, shape (NOISE_DRAWS, draws, rows)."""
+    return np.random.default_rng([seed, 4]).standard_normal((NOISE_DRAWS, *values.shape))
+
+
+def _true_means(values: Floats, noise: Noise, spread: Floats) -> Floats:
+    """Errors of the draws, each row with a lack of fit of its own, shape (NOISE_DRAWS × draws, rows)."""
+    return (values * np.exp(np.sqrt(noise.misfit_variance) * spread)).reshape(-1, values.shape[1])
 
 
 def quantiles(values: Floats, level: float) -> tuple[Floats, Floats]:
