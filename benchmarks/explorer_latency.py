@@ -1,17 +1,12 @@
 """Part h: from a move of the explorer's slider to the painted answer, in a real browser against a real server."""
 
-import contextlib
-import importlib.util
 import os
-import re
-import shutil
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
+from typing import Any
 
+import headless
 import numpy as np
+import serving
 from render import table
 
 #: Name of a scene → the address whose budget slider is moved.
@@ -23,8 +18,6 @@ SCENES = {
     "latency on an H200, 24 GB": "?cost=latency&gpu=H200&budget=0.1&data_size=1e6&output_tokens=8"
                                  "&memory_limit_bytes=24e9",
 }
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]
 #: One move after another, each when the last one's answer was painted; every budget is new to the server.
 MOVES = """async (steps) => {
     const slider = document.getElementById('budget-slider');
@@ -56,19 +49,21 @@ WAITS = """() => performance.getEntriesByType('resource').filter((one) => one.na
 
 def measure(quick: bool) -> tuple[dict[str, object], str]:
     """p50 and p99 of a move by scene, in milliseconds."""
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    if importlib.util.find_spec("playwright") is None or chromium is None:
-        return {}, "not measured: needs vidscale[test] and Chromium"
-    from playwright.sync_api import sync_playwright
+    if not serving.installed():
+        return {}, serving.NEEDS
+    with headless.browsers() as launch:
+        return ({}, f"not measured: {headless.NEEDS}") if launch is None else _moved(launch, quick)
 
+
+def _moved(launch: Callable[[], Any], quick: bool) -> tuple[dict[str, object], str]:
     count = 30 if quick else 200
     numbers: dict[str, object] = {"explorer_moves_per_scene": count}
     rows, everything = [], []
-    with served() as address, sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=chromium, args=FLAGS)
+    with serving.served() as (port, _):
+        browser = launch()
         for scene, query in SCENES.items():
             page = browser.new_page(viewport={"width": 1280, "height": 900})
-            page.goto(f"{address}/{query}")
+            page.goto(f"http://127.0.0.1:{port}/{query}")
             page.wait_for_function("() => document.getElementById('plots').dataset.drawn !== undefined")
             # Every step of the slider at most once, near ones after far ones.
             steps = np.random.default_rng(0).permutation(np.arange(20, 221))[:count].tolist()
@@ -86,24 +81,3 @@ def measure(quick: bool) -> tuple[dict[str, object], str]:
     head = [f"slider move to painted answer, {count} moves each", "p50", "p99", "slowest", "p50 of the request alone"]
     return numbers, "\n".join([*table(head, rows), f"all scenes: p50 {p50:.0f} ms, p99 {p99:.0f} ms; "
                                f"load average {numbers['explorer_load_average']:.1f} on {os.cpu_count()} cores"])
-
-
-@contextlib.contextmanager
-def served() -> Iterator[str]:
-    """The address of a server of `paper-design` with its default number of draws."""
-    with tempfile.TemporaryDirectory() as folder:
-        fit = Path(folder) / "fit.json"
-        here = [sys.executable, "-m", "vidscale"]
-        subprocess.run([*here, "fit", "paper-design", "--form", "add-interact", "--out", str(fit), "--quiet"],
-                       check=True, stdout=subprocess.DEVNULL)
-        process = subprocess.Popen([*here, "serve", str(fit), "--port", "0", "--no-open", "--quiet"],
-                                   stdout=subprocess.PIPE, text=True)
-        try:
-            assert process.stdout is not None
-            found = re.search(r"http://[\d.]+:\d+", process.stdout.readline())
-            if found is None:
-                raise RuntimeError("the server gave no address")
-            yield found[0]
-        finally:
-            process.terminate()
-            process.wait(10)

@@ -7,13 +7,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import headless
 from machine import say, timed
 
 #: Bundled tables whose reports are opened; the first has the most targets.
 TABLES = ("paper-design", "shapes-h200", "li2024")
-#: What headless Chromium is told; nothing it does on its own may use the network.
-FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync")
 #: Runs in the page: milliseconds since the file was asked for.
 MARKS = """() => ({load: performance.getEntriesByType('navigation')[0].loadEventEnd,
     view: performance.getEntriesByName('vidscale-view')[0].startTime,
@@ -53,26 +51,16 @@ def measure(quick: bool) -> tuple[dict[str, object], str]:
 
 def opening(page: str, times: int) -> list[dict[str, float]]:
     """The page's own marks from `times` fresh browsers; empty where there is no browser."""
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-    try:
-        from playwright.sync_api import sync_playwright
-
-        from browser import chromium_path
-    except ImportError as missing:
-        say(f"report: not opened, {missing}")
-        return []
-    path = chromium_path()
-    if path is None:
-        say("report: not opened, no Chromium found")
-        return []
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as running:
+    with headless.browsers() as launch, tempfile.TemporaryDirectory() as folder:
+        if launch is None:
+            say(f"report: not opened, {headless.NEEDS}")
+            return []
         file = Path(folder) / "report.html"
         file.write_text(page, encoding="utf-8")
-        return [_once(running, path, file.as_uri()) for _ in range(times)]
+        return [_once(launch(), file.as_uri()) for _ in range(times)]
 
 
-def _once(running: Any, path: str, url: str) -> dict[str, float]:
-    browser = running.chromium.launch(executable_path=path, args=list(FLAGS))
+def _once(browser: Any, url: str) -> dict[str, float]:
     try:
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.goto(url)

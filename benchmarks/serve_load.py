@@ -10,15 +10,14 @@ import json
 import os
 import random
 import re
-import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import machine
+import serving
 
 #: Requests in a row at the start, each waiting for the one before: what a slider's move takes.
 ALONE = 1000
@@ -119,22 +118,10 @@ def processor_seconds(process: int) -> float:
 def measure(quick: bool = False) -> tuple[dict[str, object], str]:
     """Fit the bundled table, serve it, and load it."""
     alone, requests, repeated = (100, 1000, 500) if quick else (ALONE, REQUESTS, REPEATED)
-    with tempfile.TemporaryDirectory() as place:
-        fit = Path(place) / "fit.json"
-        machine.say("fitting paper-design")
-        command = [sys.executable, "-m", "vidscale"]
-        subprocess.run([*command, "fit", "paper-design", "--form", "add-interact", "--out", str(fit), "--quiet"],
-                       check=True, stdout=subprocess.DEVNULL)
-        server = subprocess.Popen([*command, "serve", str(fit), "--port", "0", "--no-open", "--quiet"],
-                                  stdout=subprocess.PIPE, text=True)
-        try:
-            assert server.stdout is not None
-            address = re.search(r":(\d+)/", server.stdout.readline())
-            assert address is not None
-            return _loaded(int(address[1]), server.pid, alone, requests, repeated)
-        finally:
-            server.terminate()
-            server.wait(20)
+    if not serving.installed():
+        return {}, serving.NEEDS
+    with serving.served() as (port, process):
+        return _loaded(port, process, alone, requests, repeated)
 
 
 def _loaded(port: int, process: int, alone: int, requests: int, repeated: int) -> tuple[dict[str, object], str]:

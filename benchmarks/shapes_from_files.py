@@ -5,7 +5,7 @@ Here the same runs go through `vidscale run`: tower, base and projector as check
 clips as mp4 files that are decoded, one question per entry of a LLaVA-style JSON. Clips, questions, their order and all
 settings of the optimiser are the study's, so that what differs is arithmetic, and the path that it takes.
 
-    python benchmarks/shapes_from_files.py --archive shapes-h200.tar.gz --folder /tmp/files RUN_ID…
+    python benchmarks/shapes_from_files.py --archive shapes-h200.tar.gz --folder FOLDER RUN_ID…
 
 Prints one JSON line per run: accuracy by task from files and in the table, and their difference
 - in standard errors of two independent samples of questions (`standard_errors`), and
