@@ -31,7 +31,7 @@ NOT_RUN: dict[tuple[str, str], str] = {
     ("README.md", "vidscale sweep plan.toml --out sweep --workers 4"): "as above",
     ("README.md", "vidscale status sweep"): "as above",
     ("README.md", "vidscale collect sweep --out runs.csv"): "as above",
-    ("README.md", "src/vidscale/"): "the tree of the source; test_tree_and_links_exist holds it",
+    ("README.md", "src/vidscale/"): "the tree of the source; test_tree_of_the_readme_is_the_sources holds it",
     ("docs/guides/table.md", "vidscale import results --from lmms-eval --out runs.csv --set tokens_per_frame=196 "
                              "--model org__vlm:lm_params=7.6e9"):
         "needs another tool's results; tests/cli/test_import_verb.py runs it on a fixture",
@@ -76,11 +76,16 @@ def test_the_reference_is_the_command_lines_own():
     assert load("make_cli").page() == (DOCS / "cli.md").read_text("utf-8"), "run python docs/make_cli.py"
 
 
+def rooms() -> set[str]:
+    """The folders of the package."""
+    return {path.parent.name for path in (ROOT / "src" / "vidscale").glob("*/__init__.py")}
+
+
 def test_every_room_has_a_page():
-    rooms = {path.parent.name for path in (ROOT / "src" / "vidscale").glob("*/__init__.py")} - {"cli"}
+    documented = rooms() - {"cli"}
     listed = re.findall(r"^(\w+)$", (DOCS / "api" / "index.md").read_text("utf-8"), flags=re.MULTILINE)
-    assert {path.stem for path in (DOCS / "api").glob("*.md")} == {*rooms, "errors", "index"}
-    assert sorted(listed) == sorted({*rooms, "errors"})
+    assert {path.stem for path in (DOCS / "api").glob("*.md")} == {*documented, "errors", "index"}
+    assert sorted(listed) == sorted({*documented, "errors"})
 
 
 def test_verbs_and_options_in_prose_exist():
@@ -109,9 +114,18 @@ def test_links_lead_somewhere():
             assert (path.parent / link).exists(), f"{page}: {link}"
 
 
-def test_tree_of_the_readme_exists():
-    for folder in re.findall(r"^  (\w+)/ ", (ROOT / "README.md").read_text("utf-8"), flags=re.MULTILINE):
-        assert (ROOT / "src" / "vidscale" / folder / "__init__.py").is_file(), folder
+def test_tree_of_the_readme_is_the_sources():
+    listed = re.findall(r"^  (\w+)/ ", (ROOT / "README.md").read_text("utf-8"), flags=re.MULTILINE)
+    assert sorted(listed) == sorted(rooms())
+
+
+def test_contributing_names_every_room_in_the_order_of_the_import_contract():
+    listed = re.search(r"A folder is a stage: (.*?)\.", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), flags=re.DOTALL)
+    layers = re.search(r"layers =\n((?:    .*\n)+)", (ROOT / ".importlinter").read_text("utf-8"))
+    assert listed
+    assert layers
+    contract = [name for line in layers[1].split() if (name := line.removeprefix("vidscale.")) in rooms()]
+    assert re.findall(r"`(\w+)`", listed[1]) == contract[::-1]
 
 
 @pytest.mark.slow
