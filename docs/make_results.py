@@ -1,6 +1,6 @@
 """Writes docs/RESULTS.md: what a table of measurements says beside what the paper reports.
 
-    python docs/make_results.py                       from shapes-h200 where it is bundled, else from paper-design
+    python docs/make_results.py                       from shapes-h200
     python docs/make_results.py TABLE --out PAGE      from another bundled table or a file
     python docs/make_results.py --check               exit 1 if the page says something else
 """
@@ -13,19 +13,13 @@ from pathlib import Path
 from vidscale.errors import InputError
 from vidscale.findings import FindingSettings, gather
 from vidscale.measurements import read_measurements
-from vidscale.measurements.datasets import is_dataset
 from vidscale.report.results_page import page
 
 HERE = Path(__file__).parent
 PAGE = HERE / "RESULTS.md"
-#: The study's own table, and what stands in where a tree has none.
-PREFERRED, STAND_IN = "shapes-h200", "paper-design"
+#: The bundled table that the page is about.
+TABLE = "shapes-h200"
 JOINT = HERE.parent / "examples" / "joint.toml"
-
-
-def default_table() -> str:
-    """The bundled table that the page is about."""
-    return PREFERRED if is_dataset(PREFERRED) else STAND_IN
 
 
 def results(source: str, *, encoder: tuple[float, float] | None = None,
@@ -36,7 +30,7 @@ def results(source: str, *, encoder: tuple[float, float] | None = None,
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="What a table says beside what the paper reports.")
-    parser.add_argument("table", nargs="?", default=default_table(), help="a bundled table's name or a file")
+    parser.add_argument("table", nargs="?", default=TABLE, help="a bundled table's name or a file")
     parser.add_argument("--out", type=Path, default=PAGE)
     parser.add_argument("--encoder", nargs=2, type=float, metavar=("PARAMS", "TOKENS"),
                         help="of the vision encoder, where the table does not say")

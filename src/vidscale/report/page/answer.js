@@ -164,7 +164,8 @@ plots.worth = () => {
                       [`value of compute, ${DATA.level} interval`, 0]],
             rows: [...DATA.sizes.keys()].flatMap((i) => at.map((b, k) => [
               ...(DATA.sizes[i] === null ? [] : [DATA.size_names[i]]), cost(DATA.budgets[k]),
-              b < 0 ? NONE : `${plain(worth[i][b][0], 3)} [${plain(worth[i][b][1], 3)}, ${plain(worth[i][b][2], 3)}]`]))}};
+              b < 0 ? NONE
+                : `${plain(worth[i][b][0], 3)} [${plain(worth[i][b][1], 3)}, ${plain(worth[i][b][2], 3)}]`]))}};
 };
 
 // ---- naive policies ----------------------------------------------------------------------------------------
@@ -199,7 +200,8 @@ plots.policies = () => {
   const data = policies().map((p, k) => ({
     type: "scatter", mode: "lines+markers", x: budgets, y: p.error, hoverinfo: "text",
     text: p.error.map((e, b) => e === null ? "" : `<b>${safe(p.policy)}</b>, ${cost(budgets[b])}` +
-      `<br>${configuration(p.c[b])}<br>error ${plain(e)} %<br>the frontier is ${interval(...p.gain[b])} % more accurate`),
+      `<br>${configuration(p.c[b])}<br>error ${plain(e)} %<br>` +
+      `the frontier is ${interval(...p.gain[b])} % more accurate`),
     line: {color: series(k), dash: DASHES[(k % 5) + 1], width: 1.6},
     marker: {symbol: MARKS[k % 7], size: 7, color: series(k)}}));
   data.push({type: "scatter", mode: "lines+markers", x: budgets, y: points.map((p) => p.error[0]), hoverinfo: "text",

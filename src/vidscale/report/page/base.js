@@ -203,7 +203,8 @@ function tableElement(table, caption) {
   // As long in print as its longest cells and the longest words of its heads: what is wider gets smaller type.
   const length = table.columns.map(([head], k) => Math.max(...head.split(" ").map((word) => word.length),
     ...table.rows.map((row) => row[k].length))).reduce((a, b) => a + b, 0);
-  return element("div", {class: length > WIDE ? "scroll wide" : "scroll", role: "region", tabindex: "0", "aria-label": caption},
+  return element("div", {class: length > WIDE ? "scroll wide" : "scroll", role: "region", tabindex: "0",
+                         "aria-label": caption},
     element("table", {}, element("caption", {}, caption), element("thead", {}, head),
             element("tbody", {}, ...body)));
 }

@@ -112,7 +112,8 @@ plots.isoflop = () => {
         const mine = group.runs.filter((run) => measured(run) !== null && best(run) === strong);
         data.push({type: "scatter", mode: "markers", x: mine.map((run) => at(run) *
             (1 + 0.035 * (g - (groups.length - 1) / 2))), y: mine.map(measured), hoverinfo: "text",
-          text: mine.map((run) => `<b>${runText(run)}</b><br>about ${group.name}<br>measured ${plain(measured(run))} %`),
+          text: mine.map((run) => `<b>${runText(run)}</b><br>about ${group.name}<br>` +
+            `measured ${plain(measured(run))} %`),
           marker: {symbol: mark, size: strong ? 9 : 6, color: colour, opacity: strong ? 1 : 0.4,
                    line: {width: strong ? 1 : 0, color: token("--bg")}}});
       }
@@ -164,7 +165,8 @@ plots.elasticity = () => {
   const shown = all.length <= 12 ? all : [...new Set([0, state.target])];
   const kinds = [...new Map(DATA.evidence[0].elasticity.map((e) => [e[0], e[1]])).entries()];
   const names = shown.map((t) => short(DATA.targets[t]));
-  const legend = kinds.map(([number, kind], k) => ({name: `(${number}) ${kind}`, colour: series(k), mark: MARKS[k % 7]}));
+  const legend = kinds.map(([number, kind], k) => (
+    {name: `(${number}) ${kind}`, colour: series(k), mark: MARKS[k % 7]}));
   const factors = [...new Set(DATA.evidence[0].elasticity.map((e) => e[2]))];
   const panels = factors.map((factor) => {
     const data = kinds.map(([number], k) => {
