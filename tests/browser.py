@@ -30,6 +30,8 @@ FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "-
          "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost")
 #: Requests to these stay on the machine.
 LOCAL_SCHEMES, LOCAL_HOSTS = ("file", "data", "blob", "about"), ("127.0.0.1", "localhost", "::1")
+#: Milliseconds that a page may take for anything that is waited for: a busy machine draws a long page in a minute.
+PATIENCE = 180_000
 #: What axe calls findings that keep people out.
 GRAVE = ("serious", "critical")
 
@@ -99,6 +101,7 @@ def open_page(chromium) -> Iterator[Callable[..., Watched]]:
         context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=colour,
                                        reduced_motion=motion, **more)
         opened.append(context)
+        context.set_default_timeout(PATIENCE)
         seen = Watched(page=context.new_page(), context=context)
         _watch(seen)
         if url is not None:
