@@ -10,6 +10,7 @@ from vidscale.design.isoflop import budgets_of
 from vidscale.measurements.schema import SWEEP
 from vidscale.space import DATA_SIZE, FACTORS_AND_DATA
 from vidscale.study import cost_model
+from vidscale.validate import mean_interval
 
 if TYPE_CHECKING:
     from vidscale.cost import CostModel
@@ -40,6 +41,13 @@ def sweep_labels(study: "Study") -> NDArray[np.str_]:
 def costs(study: "Study") -> "CostModel":
     """The cost model the frontier was searched under."""
     return study.frontier.cost_model
+
+
+def true_mean(study: "Study", target: str, rows: Floats) -> tuple[Floats, Floats]:
+    """The interval for the true mean at rows (lm_params, frames, tokens_per_frame, data_size), shape (rows,) each."""
+    found = study.model.target(target)
+    return mean_interval(found.noise_laws.over(FACTORS_AND_DATA), found.noise, rows, level=study.settings.level,
+                         seed=study.settings.seed)
 
 
 def planned_costs(study: "Study") -> "CostModel":

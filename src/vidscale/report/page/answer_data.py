@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidscale.frontier import lattice_cost, minimise, steps_of
-from vidscale.report.measured import costs
+from vidscale.report.measured import costs, true_mean
 from vidscale.report.numbers import examples
 from vidscale.report.page.compact import compact, one_line, percents
 from vidscale.report.style import axis_label, spread_levels
 from vidscale.report.tables import shown_unit
 from vidscale.space import DATA_SIZE, FACTORS, FACTORS_AND_DATA
 from vidscale.study import lattice_values
-from vidscale.validate import mean_interval, quantiles
+from vidscale.validate import quantiles
 
 if TYPE_CHECKING:
     from vidscale.frontier import PolicyOutcome
@@ -131,16 +131,9 @@ def _steps(study: "Study", target: str, values: Floats, cost: Floats, size: floa
     report = study.frontier
     steps, scale = steps_of(values, cost), shown_unit(report).scale
     points = report.lattice.points[steps.index]
-    low, high = _interval(study, target, points, size)
+    low, high = true_mean(study, target, _rows(points, size))
     return [[compact(c / scale), found.number(x), *percents(np.array([e, a, b]))]
             for c, x, e, a, b in zip(steps.cost, points, steps.error, low, high, strict=True)]
-
-
-def _interval(study: "Study", target: str, points: Floats, size: float | None) -> tuple[Floats, Floats]:
-    fitted = study.model.target(target)
-    rows = np.column_stack([points, np.full(len(points), 1.0 if size is None else size)])
-    return mean_interval(fitted.noise_laws.over(FACTORS_AND_DATA), fitted.noise, rows, level=study.frontier.level,
-                         seed=study.settings.seed)
 
 
 def _point(p: "FrontierPoint", scale: float, found: Configurations) -> dict[str, Any]:
@@ -187,8 +180,12 @@ def _policy(study: "Study", target: str, size: float | None, outcome: "PolicyOut
 
 def _draws(study: "Study", target: str, points: Floats, size: float | None) -> Floats:
     """Errors of configurations under every noise draw, shape (draws, points)."""
-    rows = np.column_stack([points, np.full(len(points), 1.0 if size is None else size)])
-    return study.model.target(target).noise_laws.over(FACTORS_AND_DATA).error(rows)
+    return study.model.target(target).noise_laws.over(FACTORS_AND_DATA).error(_rows(points, size))
+
+
+def _rows(points: Floats, size: float | None) -> Floats:
+    """Configurations with their data size; 1 where it does not vary."""
+    return np.column_stack([points, np.full(len(points), 1.0 if size is None else size)])
 
 
 def _holding(draws: Floats, value: Floats, level: float) -> tuple[Floats, Floats]:

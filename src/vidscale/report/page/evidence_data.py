@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidscale.report.curves import CURVE, envelopes, factor_lines, held_text
-from vidscale.report.measured import Isoflop, fitted, isoflop_groups, run_rows, sweep_labels
+from vidscale.report.measured import Isoflop, fitted, isoflop_groups, run_rows, sweep_labels, true_mean
 from vidscale.report.numbers import still, with_unit
 from vidscale.report.page.compact import compact, one_line, percents
 from vidscale.report.sentences import largest_size_points
 from vidscale.report.tables import factor_cells
 from vidscale.space import DATA_SIZE, FACTORS, FACTORS_AND_DATA
-from vidscale.validate import mean_interval
 
 if TYPE_CHECKING:
     from vidscale.study import FrontierPoint, Study
@@ -71,16 +70,9 @@ def _line(study: "Study", target: str, factor: str, members: NDArray[np.int64], 
     points = np.repeat(rows[members[:1]], len(x), axis=0)
     points[:, k] = x
     error = study.model.error(target, points, study.settings.predictor)
-    low, high = _interval(study, target, points)
+    low, high = true_mean(study, target, points)
     return {"name": name, "runs": members.tolist(), "x": compact(x, 4), "error": percents(error), "low": percents(low),
             "high": percents(high)}
-
-
-def _interval(study: "Study", target: str, rows: Floats) -> tuple[Floats, Floats]:
-    """The true mean's interval at rows of factors and data size."""
-    found = study.model.target(target)
-    return mean_interval(found.noise_laws.over(FACTORS_AND_DATA), found.noise, rows, level=study.settings.level,
-                         seed=study.settings.seed)
 
 
 def _isoflop(study: "Study", target: str, groups: list[Isoflop], varying: list[str]) -> list[Any]:
@@ -129,7 +121,7 @@ def _contour(study: "Study", target: str, pair: list[str], held: Floats) -> dict
     sides = [np.geomspace(study.model.levels[name][0], study.model.levels[name][-1], GRID) for name in pair]
     rows = np.repeat(held[None], GRID * GRID, axis=0)
     rows[:, a], rows[:, b] = (side.ravel() for side in np.meshgrid(*sides))
-    low, high = _interval(study, target, rows)
+    low, high = true_mean(study, target, rows)
     error = study.model.error(target, rows, study.settings.predictor)
     shape = (GRID, GRID)
     return {"x": compact(sides[0], 4), "y": compact(sides[1], 4), "z": _percents(error, shape),
