@@ -329,3 +329,18 @@ def test_a_damaged_parquet_file_never_raises_anything_else(tmp_path: Path, where
     data[where % len(data)] ^= 0x5A
     path.write_bytes(bytes(data))
     assert "\n" not in outcome(path)
+
+
+def test_a_factor_that_was_not_found_is_named_where_it_makes_runs_look_the_same(write: Write) -> None:
+    apart = "lm_params,frames,{},data_size,task,error\n1e9,4,16,1e6,a,0.5\n1e9,4,36,1e6,a,0.4\n"
+    refused(write(apart.format("token_per_frame")), "line 2 and line 3", "no column tokens_per_frame",
+            "--map tokens_per_frame=token_per_frame")
+    refused(write(apart.format("resolution")), "no column tokens_per_frame", "add it")
+
+
+def test_a_column_nearly_called_like_a_missing_one_is_asked_about_and_not_read(write: Write) -> None:
+    table = read_measurements(write(GOOD.replace("task", "tasks").replace("tokens_per_frame", "Tokens per frame")))
+    assert table.tasks == ("task",)
+    assert any("--map tokens_per_frame=Tokens per frame" in note for note in table.notes)
+    assert any("--map task=tasks" in note for note in table.notes)
+    assert not any("is it the column" in note for note in read_measurements(write(GOOD)).notes)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from vidscale.errors import InputError
 from vidscale.measurements.cells import Cells, numbers, whole
+from vidscale.measurements.likeness import asked_for, nearly
 from vidscale.measurements.load import RawTable
 from vidscale.measurements.schema import (
     DATA_SIZE,
@@ -16,6 +17,7 @@ from vidscale.measurements.schema import (
     FRAMES,
     LM_PARAMS,
     N_EVAL,
+    NAMES,
     RUN_ID,
     RUN_KEY,
     SCORE,
@@ -25,6 +27,7 @@ from vidscale.measurements.schema import (
     UNITS,
 )
 from vidscale.measurements.table import key_codes
+from vidscale.space import FACTORS_AND_DATA
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -155,11 +158,17 @@ def _disagreement(raw: RawTable, rows: pd.DataFrame, at: int) -> str:
     values = [float(rows.at[label, what]) for label in (first, second)]
     seen = ("blank" if np.isnan(value) else f"{value:.6g}" for value in values)
     named = [name for name in (SEED, RUN_ID) if name in rows.columns]
-    step = (
-        f"keep one of them, or give the repeats different values of {' or '.join(named)}"
-        if named
-        else "if they are repeats of one configuration add a column seed or run_id that tells them apart"
-    )
+    # A factor that was not found makes different runs look the same, which says more than that they disagree.
+    absent = [name for name in FACTORS_AND_DATA if np.isnan(rows[name].to_numpy(dtype=np.float64)).all()]
+    if absent:
+        like = nearly(absent[0], list(raw.cells.columns), NAMES)
+        step = f"there is no column {absent[0]}: " + (
+            asked_for(absent[0], like) if like else "add it if the runs differ in it, else a column seed or run_id"
+        )
+    elif named:
+        step = f"keep one of them, or give the repeats different values of {' or '.join(named)}"
+    else:
+        step = "if they are repeats of one configuration add a column seed or run_id that tells them apart"
     return (
         f"{raw.where(first)} and {raw.where(second)} are the same run and task "
         f"({TASK} {rows.at[first, TASK]!r}) with {what} {' and '.join(seen)}; {step}"

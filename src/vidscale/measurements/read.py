@@ -18,6 +18,7 @@ from vidscale.errors import InputError
 from vidscale.measurements import check
 from vidscale.measurements.cells import blank, column, flags, text, whole
 from vidscale.measurements.datasets import dataset_info, dataset_path, is_dataset, list_datasets
+from vidscale.measurements.likeness import asked_for, nearly
 from vidscale.measurements.load import ENDINGS, RawTable, load_file, load_frame
 from vidscale.measurements.schema import (
     ADJUSTED,
@@ -227,7 +228,7 @@ def _table(
         rows=canonical_rows(rows),
         synthetic=synthetic or (SYNTHETIC in rows and bool(rows[SYNTHETIC].any())),
         chance=by_task,
-        notes=(*raw.notes, *_unused(raw, reading), *_notes(rows, repeats, by_task)),
+        notes=(*raw.notes, *_unused(raw, reading), *_misspelt(raw, reading), *_notes(rows, repeats, by_task)),
         encoder=encoder,
     )
     if len(table) < 2:
@@ -312,6 +313,14 @@ def _unused(raw: RawTable, reading: _Reading) -> list[str]:
     own = reading.columns
     lost = [name for name in NAMES if name in raw.cells and name in own and name not in own.values()]
     return [f"column {name} was left out, {own[name]} is read in its place" for name in lost]
+
+
+def _misspelt(raw: RawTable, reading: _Reading) -> list[str]:
+    """Columns nearly called like one that is missing; read as provenance, so that whoever wrote them has to hear it."""
+    columns = [name for name in raw.cells.columns if name not in reading.columns.values()]
+    absent = [name for name in (*FACTORS_AND_DATA, TASK, N_EVAL) if name not in reading.columns]
+    like = {name: nearly(name, columns, NAMES) for name in absent}
+    return [f"there is no column {name}: {asked_for(name, column)}" for name, column in like.items() if column]
 
 
 def _given_chance(reading: _Reading, task: pd.Series) -> Floats:
