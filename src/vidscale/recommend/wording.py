@@ -52,7 +52,7 @@ def error(estimate) -> str:
 
 def percent(fraction: float) -> str:
     """A fraction in per cent, two digits."""
-    return f"{100 * fraction:.2g} %"
+    return f"{100 * fraction:.2g} %".replace("-", "\N{MINUS SIGN}", 1) if fraction < 0 else f"{100 * fraction:.2g} %"
 
 
 def chance(probability: float) -> str:

@@ -56,7 +56,9 @@ class Noise:
         """What the test of fit found, for people; None where it found nothing or could not be made."""
         if self.misfit_variance == 0:
             return None
-        return (f"residuals are larger than question sampling explains (p = {self.fit_p:.1g}): runs vary by about "
+        # A p-value far in the tail underflows to 0, which no test can show.
+        p = "p < 1e-6" if self.fit_p is not None and self.fit_p < 1e-6 else f"p = {self.fit_p:.1g}"
+        return (f"residuals are larger than question sampling explains ({p}): runs vary by about "
                 f"{100 * np.sqrt(self.run_variance):.2g} % of the error on top, or the form misses something; "
                 "the intervals include it")
 
