@@ -6,6 +6,7 @@ The recorded file says where the flags are from; its commands were read by vLLM'
 
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -146,6 +147,15 @@ def test_what_stock_vllm_serves_instead_is_the_best_of_it(known_model):
     x = instead.configuration
     assert f"({x.lm_name}) × {x.frames:g} frames × 196 tokens" in said
     assert f"{100 * (instead.error.value / found.error.value - 1):.2g} % more error" in said
+    assert "--allow tokens_per_frame=196" in said
     assert instead.commands["vllm"].servable
     few = recommend(known_model, Question(budget=1e13, lm_params=(7.5e9,)))
     assert "nothing that the budget buys" in few.commands["vllm"].notes[-1]
+
+
+def test_an_encoder_far_from_the_familys_makes_its_command_a_stand_in(known_model):
+    question = Question(budget=20e12, data_size=1e6, tokens_per_frame=(196,))
+    assert recommend(known_model, question).commands["vllm"].servable
+    found = recommend(replace(known_model, encoder=(0.8e6, 64.0)), question)
+    assert not found.commands["vllm"].servable
+    assert found.commands["vllm"].needs[0].startswith("the runs had a vision encoder of 800k parameters")

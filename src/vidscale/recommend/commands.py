@@ -15,12 +15,14 @@ import json
 import math
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from vidscale.cost.tokens import Video, settings_for, video_tokens
 from vidscale.errors import InputError
 from vidscale.recommend.answerer import Asked
 from vidscale.recommend.recommendation import Command, Configuration, CostDetail
+from vidscale.recommend.wording import size
 from vidscale.space import VideoVLM
 
 VLLM, SGLANG = "0.33.0", "0.5.23"
@@ -36,12 +38,15 @@ LLAVA_TOKENS, INTERNVL_TOKENS, INTERNVL_FRAMES = 196, 256, 32
 QWEN_FACTOR = 28
 
 QWEN = ("qwen2-vl", "qwen2.5-vl")
+#: How many times larger or smaller the runs' vision encoder may be before a family's command is not for it: published
+#: towers lie within a factor of three of each other, a study of tiny models far outside.
+ALIEN_ENCODER = 3.0
 #: Tokens per frame of families that have one number of them in stock vLLM.
 STOCK_TOKENS: Mapping[str, int] = {"llava": LLAVA_TOKENS, "internvl": INTERNVL_TOKENS}
 
 
-def commands(asked: Asked, x: Configuration, cost: CostDetail, vlm: VideoVLM | None, stock: str = ""
-             ) -> Mapping[str, Command]:
+def commands(asked: Asked, x: Configuration, cost: CostDetail, vlm: VideoVLM | None, stock: str = "",
+             encoder: tuple[float, float] | None = None) -> Mapping[str, Command]:
     """How each engine serves a configuration.
 
     Args:
@@ -50,12 +55,16 @@ def commands(asked: Asked, x: Configuration, cost: CostDetail, vlm: VideoVLM | N
         cost: what it costs, for the memory.
         vlm: the model whose family decides; None where it is not known.
         stock: what vLLM would serve as it is instead, a sentence; empty for none.
+        encoder: parameters, and tokens per frame, of the encoder that the runs had; None where it is not known.
     """
     if vlm is None or vlm.family not in ("llava", "internvl", *QWEN):
         why = f"no model of {asked.settings.model} has {x.lm_params:.4g} parameters, so its architecture is not known"
         return {name: Command(engine=name, version=version, command=None, arguments=(), servable=False, needs=(why,),
                               notes=()) for name, version in (("vllm", VLLM), ("sglang", SGLANG))}
-    return {"vllm": _vllm(asked, x, vlm, cost, stock), "sglang": _sglang(asked, x, vlm, cost)}
+    ready = {"vllm": _vllm(asked, x, vlm, cost, stock), "sglang": _sglang(asked, x, vlm, cost)}
+    foreign = _foreign_encoder(vlm, encoder)
+    return {name: replace(each, servable=False, needs=(*foreign, *each.needs)) if foreign else each
+            for name, each in ready.items()}
 
 
 # --- vLLM -------------------------------------------------------------------------------------------------
@@ -146,6 +155,14 @@ def _command(engine: str, version: str, arguments: Sequence[str], needs: Sequenc
              ) -> Command:
     return Command(engine=engine, version=version, command=shlex.join(arguments), arguments=tuple(arguments),
                    servable=not needs, needs=tuple(needs), notes=tuple(notes))
+
+
+def _foreign_encoder(vlm: VideoVLM, encoder: tuple[float, float] | None) -> tuple[str, ...]:
+    """What to say where the runs had another vision encoder than the family, such as a study of tiny models."""
+    if encoder is None or 1 / ALIEN_ENCODER <= encoder[0] / vlm.tower.params <= ALIEN_ENCODER:
+        return ()
+    return (f"the runs had a vision encoder of {size(encoder[0])} parameters, {vlm.name} has one of "
+            f"{size(vlm.tower.params)}: what is said here, and the memory, is of the latter",)
 
 
 def _json(value: Any) -> str:

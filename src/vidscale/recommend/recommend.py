@@ -73,7 +73,7 @@ def _answer(answerer: Answerer, asked: Asked) -> Recommendation:
     budget, data = _next_budget(answerer, asked, values, point), _next_data(answerer, asked, point)
     comparison = None if q.current is None else _compare(answerer, asked, point)
     ready = commands(asked, named(answerer, asked, best), cost, answerer.vlm(asked.settings, best.lm_params),
-                     _stock(answerer, asked, values, point))
+                     _stock(answerer, asked, values, point), answerer.encoder or asked.model.encoder)
     found = Recommendation(
         question=q, table=asked.model.table, synthetic=asked.model.synthetic, data_hash=asked.model.data_hash,
         target=asked.target, configuration=named(answerer, asked, best), cost=cost, error=chosen,
@@ -97,7 +97,8 @@ def _stock(answerer: Answerer, asked: Asked, values: np.ndarray, point: Frontier
     found = search_values(values, prices, np.array([asked.budget]))
     x = named(answerer, asked, asked.lattice.configuration(int(found.index[0, 0])))
     return (f"of what stock vLLM serves as it is, {tokens} tokens per frame, {configuration(x)} is the best that the "
-            f"budget buys, with {percent(float(found.error[0, 0]) / point.error - 1)} more error")
+            f"budget buys, with {percent(float(found.error[0, 0]) / point.error - 1)} more error; "
+            f"--allow tokens_per_frame={tokens} gives its command")
 
 
 def _range(asked: Asked) -> tuple[float, float]:
