@@ -173,4 +173,5 @@ def level_name(factor: str, value: float) -> str:
         return f"{params(value)} LM"
     if factor == DATA_SIZE:
         return f"n = {examples(value)}"
-    return f"{plain(value, 4)} {'frames' if factor == FRAMES else 'tokens per frame'}"
+    s = "" if value == 1 else "s"
+    return f"{plain(value, 4)} {f'frame{s}' if factor == FRAMES else f'token{s} per frame'}"
