@@ -50,7 +50,8 @@ def test_every_example_is_seen_once(tmp_path):
 def test_language_models_are_found_by_size(tmp_path):
     recipe = a_recipe(tmp_path)
     assert recipe.language_model(1.0000001e9).folder.name == "lm-1b"
-    with pytest.raises(InputError, match=r"no language model of lm_params 7e\+09; it has 1e\+09, 2\.8e\+09"):
+    with pytest.raises(InputError, match=r"no language model of lm_params 7e\+09; it has 1e\+09, 2\.8e\+09: .*"
+                                         r"--lm-params 1e\+09,2\.8e\+09"):
         recipe.language_model(7e9)
 
 

@@ -166,7 +166,7 @@ class Recipe:
                 return each
         known = ", ".join(f"{each.lm_params:g}" for each in self.model.language_models)
         raise InputError(f"the recipe has no language model of lm_params {lm_params:g}; it has {known}: add a "
-                         "[[model.language_models]] or plan another size")
+                         f"[[model.language_models]], or plan its sizes, --lm-params {known.replace(', ', ',')}")
 
 
 def examples(data_size: float) -> int:
@@ -192,7 +192,8 @@ def load_recipe(path: Path) -> Recipe:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise MissingFileError(f"the recipe {path} is missing") from None
+        raise MissingFileError(f"the recipe {path} is missing; check its path, or start from the one that "
+                               "`vidscale example tiny` writes") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
         raise InputError(f"the recipe {path} cannot be read: {problem}") from None
     if (content.pop("schema", None), content.pop("version", None)) != (SCHEMA, VERSION):
