@@ -132,6 +132,7 @@ def test_the_answer_is_spoken(open_page, server):
     settle(page)
     page.wait_for_function("() => document.getElementById('spoken').textContent.includes('% error')")
     assert page.locator("#spoken").get_attribute("role") == "status"
+    plotted(page)  # a plot gets its words when it is drawn, after the answer
     for plot in page.locator(".plot").all():
         assert plot.get_attribute("role") == "img"
         assert plot.get_attribute("aria-label")
