@@ -30,7 +30,6 @@ from multiprocessing import get_context
 from pathlib import Path
 from statistics import mean, variance
 from typing import Any
-from unittest.mock import patch
 
 import torch
 
@@ -51,7 +50,6 @@ from vidscale.runs.shapes.commands import RECIPE, load_study
 from vidscale.runs.shapes.config import Study
 from vidscale.runs.shapes.plan import clips_of, study_runs
 from vidscale.runs.shapes.questions import QUESTION_WORDS, SLOTS, TASKS
-from vidscale.runs.shapes.train import clips
 from vidscale.runs.state import ROWS_FILE, plan_run
 from vidscale.runs.train import data_order
 
@@ -65,16 +63,10 @@ MICRO_VALUES = 2e8
 
 def write_part(study: Study, folder: Path, first: int, count: int, seed: int | None) -> Path:
     """Some clips of a stream and the entries about them; seed None for those of the evaluation."""
-
-    # files.py starts a stream at its first clip, and every part is to start further on.
-    def moved(study: Study, stream: int, start: int, own: int, device: torch.device) -> Any:
-        return clips(study, stream, first + start, own, device)
-
     torch.set_num_threads(1)
-    with patch.object(files, "clips", moved):
-        if seed is None:
-            return files.write_evaluation(study, folder, count=count)
-        return files.write_examples(study, folder, count=count, seed=seed)
+    if seed is None:
+        return files.write_evaluation(study, folder, count=count, first=first)
+    return files.write_examples(study, folder, count=count, seed=seed, first=first)
 
 
 def write_clips(study: Study, folder: Path, count: int, seed: int | None, pool: ProcessPoolExecutor) -> list[Future]:

@@ -338,3 +338,16 @@ def test_example_files_ask_one_question_each(study, tmp_path):
     assert len(entries) == len(SLOTS)
     assert len({entry["id"] for entry in entries}) == len(entries)
     assert all(len(entry["conversations"]) == 2 for entry in entries)
+
+
+def test_files_of_a_stream_are_written_in_parts(study, tmp_path):
+    pytest.importorskip("av")
+    from vidscale.runs.shapes.files import write_evaluation, write_examples
+
+    for write, name in ((write_examples, "train"), (write_evaluation, "eval")):
+        whole = json.loads(write(study, tmp_path / "whole", count=3).read_text())
+        part = json.loads(write(study, tmp_path / "part", count=1, first=2).read_text())
+        own = [{key: value for key, value in entry.items() if key not in ("id", "video")} for entry in part]
+        assert own == [{key: entry[key] for key in own[0]} for entry in whole[2 * len(SLOTS):]]
+        written = tmp_path / "part" / name / "0000000.mp4"
+        assert written.read_bytes() == (tmp_path / "whole" / name / "0000002.mp4").read_bytes()

@@ -28,14 +28,14 @@ FRAME_RATE = 16
 _CHUNK = 64
 
 
-def write_examples(study: Study, folder: Path, *, count: int, seed: int = 0) -> Path:
-    """The first `count` clips that a run with this seed is finetuned on.
+def write_examples(study: Study, folder: Path, *, count: int, seed: int = 0, first: int = 0) -> Path:
+    """`count` of the clips that a run with this seed is finetuned on, from its clip number `first` on.
 
     Returns:
-        The JSON file: 12 entries per clip, paths relative to `folder`.
+        The JSON file: an entry for each slot of a clip's questions, paths relative to `folder`.
     """
     entries = []
-    for number, video, asked in _videos(study, folder, FINETUNE, seed * SEED_STRIDE, count, "train"):
+    for number, video, asked in _videos(study, folder, FINETUNE, seed * SEED_STRIDE + first, count, "train"):
         for slot in range(len(SLOTS)):
             entries.append({
                 "id": f"{number}-{slot}", "video": video, "conversations": [
@@ -44,11 +44,11 @@ def write_examples(study: Study, folder: Path, *, count: int, seed: int = 0) -> 
     return _dump(folder / "train.json", entries)
 
 
-def write_evaluation(study: Study, folder: Path, *, count: int) -> Path:
-    """The first `count` of the clips that every run is evaluated on, as multiple choice."""
+def write_evaluation(study: Study, folder: Path, *, count: int, first: int = 0) -> Path:
+    """`count` of the clips that every run is evaluated on, from clip number `first` on, as multiple choice."""
     entries = []
     by_name = {task.name: task for task in TASKS}
-    for number, video, asked in _videos(study, folder, EVALUATE, 0, count, "eval"):
+    for number, video, asked in _videos(study, folder, EVALUATE, first, count, "eval"):
         for slot, name in enumerate(SLOTS):
             task = by_name[name]
             entries.append({
