@@ -59,7 +59,7 @@ def test_plan_prints_what_json_holds(run):
     assert run(*arguments).out == text
 
 
-def test_a_recipe_says_what_is_frozen_and_which_sizes_there_are(run):
+def test_a_recipe_says_what_is_frozen_which_sizes_there_are_and_what_the_encoder_costs(run):
     Path("tower").mkdir()
     Path("recipe.toml").write_text("""schema = "vidscale-recipe"
 version = 1
@@ -69,6 +69,9 @@ trained = ["projector", "lm"]
 [[model.language_models]]
 lm_params = 1e9
 folder = "small"
+[[model.language_models]]
+lm_params = 3e9
+folder = "larger"
 [data]
 train = "train.json"
 evaluation = "test.json"
@@ -78,6 +81,20 @@ videos = "."
     data = json.loads(run("plan", "star", *ranges, "--recipe", "recipe.toml", "--out", "plan.toml", "--json",
                           *SILENT).out)
     assert data["frozen"] == ["encoder"]
+    assert (data["encoder_params"], data["encoder_tokens"]) == (0.43e9, 768)
+    assert any("the paper's encoder is priced" in note for note in data["notes"])
+    vision = {"model_type": "siglip_vision_model", "hidden_size": 64, "image_size": 56, "intermediate_size": 128,
+              "num_attention_heads": 2, "num_hidden_layers": 3, "patch_size": 14}
+    Path("tower/config.json").write_text(json.dumps(vision))
+    own = json.loads(run("plan", "grid", *ranges[2:], "--data-sizes", "1k", "--recipe", "recipe.toml", "--json",
+                         *SILENT).out)
+    assert {each["lm_params"] for each in own["runs"]} == {1e9, 3e9}
+    layer = 4 * 64**2 + 2 * 64 * 128 + 5 * 64 + 128 + 4 * 64
+    assert own["encoder_params"] == 3 * layer + 3 * 14**2 * 64 + 64 + 16 * 64 + 2 * 64
+    assert (own["encoder_tokens"], own["notes"]) == (16, [])
+    given = json.loads(run("plan", "grid", *ranges, "--data-sizes", "1k", "--recipe", "recipe.toml",
+                           "--encoder-tokens", "20", "--json", *SILENT).out)
+    assert (given["encoder_params"], given["encoder_tokens"]) == (own["encoder_params"], 20)
     assert tomllib.loads(Path("plan.toml").read_text())["recipe"] == "recipe.toml"
     assert "no language model of lm_params 2.8e+09" in run("plan", "star", "--lm-params", "1B,2.8B", "--recipe",
                                                            "recipe.toml", *SILENT).refused()

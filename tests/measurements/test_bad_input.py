@@ -344,3 +344,20 @@ def test_a_column_nearly_called_like_a_missing_one_is_asked_about_and_not_read(w
     assert any("--map tokens_per_frame=Tokens per frame" in note for note in table.notes)
     assert any("--map task=tasks" in note for note in table.notes)
     assert not any("is it the column" in note for note in read_measurements(write(GOOD)).notes)
+
+
+# --- the encoder -------------------------------------------------------------------------------------------
+
+
+def test_a_table_is_of_one_encoder_or_of_none(write: Write) -> None:
+    head, *rows = GOOD.splitlines()
+
+    def table(columns: str, *cells: str) -> Path:
+        return write("\n".join([f"{head},{columns}", *(f"{row},{own}" for row, own in zip(rows, cells))]) + "\n")
+
+    both = "encoder_params,encoder_tokens"
+    refused(table(both, "1e6,64", "2e6,64"), "line 3", "encoder_params", "2e+06", "one vision encoder")
+    refused(table(both, "1e6,0", "1e6,0"), "line 2", "encoder_tokens", "at least 1")
+    refused(table(both, "1e6,64", "1e6,"), "line 3", "encoder_tokens", "missing")
+    refused(table(both, "1e6,so400m", "1e6,so400m"), "line 2", "encoder_tokens", "so400m")
+    refused(table("encoder_params", "1e6", "1e6"), "no encoder_tokens", "both")

@@ -110,6 +110,7 @@ def test_shapes_h200_is_what_the_sweep_wrote() -> None:
     assert rows["commit"].nunique() == rows["source_sha256"].nunique() == rows["tower"].nunique() == 1
     assert (rows.groupby("lm_params")["base"].nunique() == 1).all()
     assert dataset_info("shapes-h200").encoder == (study.tower.params, 64.0)
+    assert read_measurements(dataset_path("shapes-h200")).encoder == (study.tower.params, 64.0)  # of a copy, too
     assert rows["hardware"].str.contains("H100").all()
 
 

@@ -64,7 +64,7 @@ def test_the_template_is_a_header_of_documented_columns() -> None:
 
 
 def test_a_filled_template_reads_with_its_optional_columns_blank(tmp_path: Path) -> None:
-    rows = "1e9,4,16,,,,,,0.5,,\n2e9,4,16,,,,,,0.4,,\n"
+    rows = "1e9,4,16,,,,,,0.5,,,,\n2e9,4,16,,,,,,0.4,,,,\n"
     (tmp_path / "mine.csv").write_text(template_csv() + rows, encoding="utf-8")
     table = read_measurements(tmp_path / "mine.csv")
     assert table.name == "mine"
@@ -233,6 +233,15 @@ def test_generated_rows_stay_labelled(tmp_path: Path) -> None:
     for path in save(table.rows, tmp_path):
         assert read_measurements(path).synthetic
     assert not read_measurements(frame()).synthetic
+
+
+def test_a_table_says_which_encoder_its_runs_had(tmp_path: Path) -> None:
+    table = read_measurements(frame(encoder_params=826e3, encoder_tokens=64))
+    assert table.encoder == (826e3, 64.0)
+    for path in save(table.rows, tmp_path):
+        assert read_measurements(path).encoder == table.encoder
+    assert read_measurements(frame()).encoder is None
+    assert table.data_hash == read_measurements(frame()).data_hash
 
 
 def test_what_does_not_vary_is_said() -> None:

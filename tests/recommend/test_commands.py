@@ -149,7 +149,12 @@ def test_what_stock_vllm_serves_instead_is_the_best_of_it(known_model):
     assert f"{100 * (instead.error.value / found.error.value - 1):.2g} % more error" in said
     assert "--allow tokens_per_frame=196" in said
     assert instead.commands["vllm"].servable
+    assert found.commands["vllm"].instead == x
+    assert found.commands["vllm"].instead_command == instead.commands["vllm"].command
+    assert found.commands["vllm"].instead_command in repr(found)
+    assert instead.commands["vllm"].instead is None
     few = recommend(known_model, Question(budget=1e13, lm_params=(7.5e9,)))
+    assert few.commands["vllm"].instead is None
     assert "nothing that the budget buys" in few.commands["vllm"].notes[-1]
 
 

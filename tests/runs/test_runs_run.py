@@ -12,7 +12,7 @@ import torch
 
 from vidscale.errors import InputError
 from vidscale.measurements import read_measurements
-from vidscale.runs import FailureReason, RunState, is_locked, read_outcome
+from vidscale.runs import FailureReason, RunState, is_locked, load_recipe, read_outcome, read_run
 from vidscale.runs.run import execute
 from vidscale.runs.state import locked
 
@@ -73,6 +73,8 @@ def test_a_run_gives_measurements_once(plan):
     settings = found[["frames", "tokens_per_frame", "data_size", "seed"]].drop_duplicates()
     assert settings.to_numpy().tolist() == [[3, 4, 10, 5]]
     assert (found.trained_flops > 0).all()
+    encoder = load_recipe(read_run(folder).recipe).encoder()
+    assert set(zip(found.encoder_params, found.encoder_tokens, strict=True)) == {encoder}
     assert found.commit.str.len().min() >= 5
     assert not (folder / "checkpoint").exists()
     times = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}

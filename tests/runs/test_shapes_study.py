@@ -193,6 +193,7 @@ def test_rows_are_measurements(study, slices, tmp_path):
     table = read_measurements(tmp_path / "t.csv")
     assert len(table) == 5 * len(TASKS)
     assert set(table.tasks) == {task.name for task in TASKS}
+    assert table.encoder == (study.tower.params, 64.0)
     assert {"commit", "hardware", "wall_time_s", "trained_flops", "tower", "base", "recipe"} <= set(
         (tmp_path / "t.csv").read_text().splitlines()[0].split(","))
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidscale.errors import InputError
-from vidscale.space import LanguageModel, VideoVLM, read_config, video_vlm, vision_tower
+from vidscale.space import LanguageModel, VideoVLM, read_config, read_tower, video_vlm, vision_tower
 
 Config = dict[str, Any]
 
@@ -260,3 +260,17 @@ def test_any_value_anywhere_gives_a_shape_or_one_line(
     except InputError as problem:
         found, refused = None, str(problem)
     assert isinstance(found, LanguageModel | VideoVLM) or (refused and "\n" not in refused)
+
+
+def test_a_tower_of_its_own_whole_or_its_vision_part(tmp_path: Path) -> None:
+    vision = {"model_type": "siglip_vision_model", "hidden_size": 1152, "image_size": 384, "intermediate_size": 4304,
+              "num_attention_heads": 16, "num_hidden_layers": 27, "patch_size": 14}
+    tower = read_tower(write(tmp_path, vision))
+    same_shape(tower, vision_tower("siglip-so400m-384"))
+    assert read_tower(tmp_path) == tower
+    assert read_tower(write(tmp_path, {"model_type": "siglip", "vision_config": vision})) == tower
+    assert read_tower(write(tmp_path, {"model_type": "clip", "vision_config": CLIP})).class_tokens == 1
+    with pytest.raises(InputError, match="model_type 'llama'; supported are siglip"):
+        read_tower(write(tmp_path, LLAMA))
+    with pytest.raises(InputError, match="hidden_size"):
+        read_tower(write(tmp_path, {**vision, "hidden_size": "wide"}))

@@ -13,6 +13,7 @@ from vidscale.errors import InputError
 
 if TYPE_CHECKING:
     from vidscale.design import PlanCost, SweepDesign, SweepPlan
+    from vidscale.runs import Recipe
     from vidscale.space import Lattice
     from vidscale.study.plan_information import PlanInformation
 
@@ -28,9 +29,10 @@ class Ranges:
     """Which configurations, data sizes and seeds are planned."""
 
     lm_params: Annotated[str | None, _text("--lm-params", "A,B,…", "Levels of lm_params, such as 1B,2.8B,7.5B; by "
-                                           "default the paper's, as for frames and tokens.")] = None
-    frames: Annotated[str | None, _text("--frames", "A,B,…", "Levels of frames.")] = None
-    tokens_per_frame: Annotated[str | None, _text("--tokens-per-frame", "A,B,…", "Levels of tokens per frame.")] = None
+                                           "default the recipe's, else the paper's.")] = None
+    frames: Annotated[str | None, _text("--frames", "A,B,…", "Levels of frames; by default the paper's.")] = None
+    tokens_per_frame: Annotated[str | None, _text("--tokens-per-frame", "A,B,…", "Levels of tokens per frame; by "
+                                                  "default the paper's.")] = None
     centre: Annotated[str | None, _text("--centre", "lm_params=…,frames=…,tokens_per_frame=…", "Centre of a star; by "
                                         "default the largest level of each factor.")] = None
     data_sizes: Annotated[str | None, _text("--data-sizes", "A,B,…", "Data sizes of star and grid; by default "
@@ -55,9 +57,9 @@ class Paying:
     """How runs are priced and carried out."""
 
     encoder_params: Annotated[str | None, _text("--encoder-params", "N", "Parameters of the vision encoder; by default "
-                                                "the paper's 0.43e9.")] = None
+                                                "the recipe's, else the paper's 0.43e9.")] = None
     encoder_tokens: Annotated[str | None, _text("--encoder-tokens", "N", "Tokens it sees per frame; by default the "
-                                                "paper's 768.")] = None
+                                                "recipe's, else the paper's 768.")] = None
     frozen: Annotated[Strings, _text("--frozen", "encoder|lm", "A part that is not trained; by default as the recipe "
                                      "says, else none; repeatable.")] = field(default_factory=list)
     recipe: Annotated[Path | None, _text("--recipe", "FILE.toml", "Recipe of every run; `vidscale run` needs "
@@ -110,10 +112,14 @@ def plan(
         if out.suffix.lower() != ".toml":
             raise InputError(f"--out {out}: a plan is a .toml file; give it that ending")
         check_file(out)
-    cost = _cost(paying)
-    planned = join_designs(_designs(designs, ranges, cost), name=paying.name, cost=cost, recipe=paying.recipe,
+    recipe = _recipe(paying)
+    cost, borrowed = _cost(paying, recipe)
+    planned = join_designs(_designs(designs, ranges, cost, recipe), name=paying.name, cost=cost, recipe=paying.recipe,
                            **_command(paying))
-    _check_recipe(planned)
+    if recipe is not None:
+        for size in dict.fromkeys(run.factors.lm_params for run in planned.runs):
+            recipe.language_model(size)
+    notes = [*planned.notes, *borrowed, *_no_recipe(planned)]
     screen = Screen(printing)
     found = _information(screen, planned, judging) if judging.laws or judging.fit else None
     if out is not None:
@@ -121,11 +127,11 @@ def plan(
     if printing.as_json:
         from vidscale.report.plan_listing import information_dict
 
-        screen.json({**plan_dict(planned), "information": information_dict(found) if found else None,
+        screen.json({**plan_dict(planned), "notes": notes,
+                     "information": information_dict(found) if found else None,
                      "file": str(out) if out else None})
         return
     screen.tables(plan_table(planned), *([runs_table(planned)] if runs else []))
-    notes = [*planned.notes, *_no_recipe(planned)]
     if notes:
         screen.section("Notes on the plan", notes)
     if found is not None:
@@ -137,12 +143,12 @@ def plan(
         screen.lines(str(out))
 
 
-def _designs(names: Sequence[str], ranges: Ranges, cost: "PlanCost") -> "list[SweepDesign]":
+def _designs(names: Sequence[str], ranges: Ranges, cost: "PlanCost", recipe: "Recipe | None") -> "list[SweepDesign]":
     for name in names:
         if name not in DESIGNS:
             raise InputError(f"unknown design {name!r}; allowed are {', '.join(DESIGNS)}")
     makers = {"star": _stars, "isoflop": _isoflops, "grid": _grids}
-    lattice = _lattice(ranges)
+    lattice = _lattice(ranges, recipe)
     return [design for name in dict.fromkeys(names) for design in makers[name](ranges, lattice, cost)]
 
 
@@ -183,18 +189,20 @@ def _grids(ranges: Ranges, lattice: "Lattice", cost: "PlanCost") -> "list[SweepD
                         dearest=dearest, cost=cost.model(), seeds=_seeds(ranges.seeds, "--seeds"))]
 
 
-def _lattice(ranges: Ranges) -> "Lattice":
-    """The published levels, with those given in their place."""
+def _lattice(ranges: Ranges, recipe: "Recipe | None") -> "Lattice":
+    """The published levels, with those given or the recipe's language models in their place."""
     import numpy as np
 
-    from vidscale.space import FACTORS, Lattice, published_lattice
+    from vidscale.space import FACTORS, LM_PARAMS, Lattice, published_lattice
 
     published = published_lattice()
     given = {name: getattr(ranges, name) for name in FACTORS}
-    if not any(given.values()):
+    if not any(given.values()) and recipe is None:
         return published
-    levels = {name: np.array(_list(given[name], f"--{name.replace('_', '-')}", published.levels[name].tolist()))
-              for name in FACTORS}
+    usual = {name: published.levels[name].tolist() for name in FACTORS}
+    if recipe is not None:
+        usual[LM_PARAMS] = sorted(each.lm_params for each in recipe.model.language_models)
+    levels = {name: np.array(_list(given[name], f"--{name.replace('_', '-')}", usual[name])) for name in FACTORS}
     return Lattice(name="given", levels=levels)
 
 
@@ -217,19 +225,39 @@ def _seeds(text: str, option: str) -> list[int]:
         raise InputError(f"{option} {text!r}: write whole numbers separated by commas") from None
 
 
-def _cost(paying: Paying) -> "PlanCost":
+def _recipe(paying: Paying) -> "Recipe | None":
+    """The recipe where `vidscale run` carries the runs out; another command's recipe is its own affair."""
+    from vidscale.runs import load_recipe
+
+    if paying.recipe is None:
+        return None
+    if not paying.recipe.is_file():
+        raise InputError(f"the recipe {paying.recipe} is missing; check its path")
+    return load_recipe(paying.recipe) if paying.command is None else None
+
+
+def _cost(paying: Paying, recipe: "Recipe | None") -> "tuple[PlanCost, list[str]]":
+    """How runs are priced, and what to say of an encoder that the recipe does not tell."""
     from vidscale.cli.words import number
     from vidscale.design import PlanCost
 
     given: dict[str, Any] = {name: number(text, f"--{name.replace('_', '-')}") for name in
                              ("encoder_params", "encoder_tokens") if (text := getattr(paying, name)) is not None}
     frozen = tuple(dict.fromkeys(paying.frozen))
-    if not frozen and paying.recipe is not None and paying.command is None:
-        from vidscale.runs import load_recipe
-
-        trained = load_recipe(paying.recipe).model.trained
-        frozen = tuple(part for part, theirs in (("encoder", "tower"), ("lm", "lm")) if theirs not in trained)
-    return PlanCost(**given, frozen=frozen)
+    notes: list[str] = []
+    if recipe is not None:
+        if not frozen:
+            frozen = tuple(part for part, theirs in (("encoder", "tower"), ("lm", "lm"))
+                           if theirs not in recipe.model.trained)
+        try:
+            own = dict(zip(("encoder_params", "encoder_tokens"), recipe.encoder(), strict=True))
+        except InputError as problem:  # a plan may be made where the checkpoints are not
+            own = {}
+            if len(given) < 2:
+                notes.append(f"the vision tower of the recipe is not to be read here, so the paper's encoder is "
+                             f"priced ({problem})")
+        given = {**own, **given}
+    return PlanCost(**given, frozen=frozen), notes
 
 
 def _command(paying: Paying) -> Mapping[str, Any]:
@@ -241,21 +269,6 @@ def _command(paying: Paying) -> Mapping[str, Any]:
         return {"command": shlex.split(paying.command)}
     except ValueError as problem:
         raise InputError(f"--command {paying.command!r}: {problem}") from None
-
-
-def _check_recipe(planned: "SweepPlan") -> None:
-    """Raise InputError for sizes of language models that the recipe does not have."""
-    from vidscale.design import RUN_COMMAND
-    from vidscale.runs import load_recipe
-
-    if planned.recipe is None:
-        return
-    if not planned.recipe.is_file():
-        raise InputError(f"the recipe {planned.recipe} is missing; check its path")
-    if planned.command == RUN_COMMAND:
-        recipe = load_recipe(planned.recipe)
-        for size in dict.fromkeys(run.factors.lm_params for run in planned.runs):
-            recipe.language_model(size)
 
 
 def _no_recipe(planned: "SweepPlan") -> list[str]:

@@ -1,6 +1,6 @@
 """Values that are numbers and still cannot be right: ranges, wrong declarations, rows that disagree."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -124,6 +124,25 @@ def chance_of(cells: Cells, unit: str) -> Floats:
     if row is not None:
         raise cells.fail(row, f"chance is {values[row]:g}", f"allowed as a {unit} is at least 0 and below {top:g}")
     return values / top
+
+
+def encoder_of(given: Sequence[Cells]) -> tuple[float, float]:
+    """(encoder_params, encoder_tokens) of a table, from its two columns.
+
+    Raises:
+        InputError: a value below 1, or more than one: a law is of one vision encoder.
+    """
+    found = []
+    for cells in given:
+        values = numbers(cells)
+        row = cells.first((values < 1) | (values != values[0]))
+        if row is not None:
+            seen = f"the value is {values[row]:g}" + (f" and was {values[0]:g}" if values[row] >= 1 else "")
+            raise cells.fail(row, seen, "allowed is one value of at least 1 in all rows: a law is of one vision "
+                                        "encoder, so keep the rows of one")
+        found.append(float(values[0]))
+    params, tokens = found
+    return params, tokens
 
 
 def sorted_once(raw: RawTable, rows: pd.DataFrame) -> tuple[pd.DataFrame, int]:

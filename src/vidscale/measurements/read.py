@@ -24,6 +24,8 @@ from vidscale.measurements.schema import (
     ADJUSTED,
     CHANCE,
     DEFAULT_TASK,
+    ENCODER_PARAMS,
+    ENCODER_TOKENS,
     ERROR,
     METRICS,
     N_EVAL,
@@ -220,6 +222,9 @@ def _table(
 ) -> MeasurementTable:
     raw, task = _selected(raw, reading)
     rows = _canonical(raw, reading, task)
+    if ENCODER_PARAMS in rows:
+        first = rows.iloc[0]
+        encoder = float(first[ENCODER_PARAMS]), float(first[ENCODER_TOKENS])
     rows, repeats = check.sorted_once(raw, rows)
     rows = rows.reset_index(drop=True)
     by_task = chance_by_task(rows)
@@ -286,6 +291,7 @@ def _canonical(raw: RawTable, reading: _Reading, task: pd.Series) -> pd.DataFram
     chance = np.where(np.isnan(given), stated, given)
     if not np.isnan(chance).all():
         found[CHANCE] = chance
+    found |= _encoder(raw, own)
     return pd.DataFrame({**found, **_provenance(raw, own)}, index=raw.cells.index)
 
 
@@ -298,6 +304,18 @@ def _labels(raw: RawTable, own: Mapping[str, str]) -> dict[str, Any]:
     if SWEEP in own:
         found[SWEEP] = text(column(raw, own[SWEEP], SWEEP), blanks=True)
     return found
+
+
+def _encoder(raw: RawTable, own: Mapping[str, str]) -> dict[str, float]:
+    """The vision encoder that every row was made with, where the table says."""
+    both = (ENCODER_PARAMS, ENCODER_TOKENS)
+    there = [name for name in both if name in own]
+    if len(there) == 1:
+        lacking = next(name for name in both if name not in own)
+        raise InputError(f"there is a column {there[0]} but no {lacking}; give both, or neither: costs need both")
+    if not there:
+        return {}
+    return dict(zip(both, check.encoder_of([column(raw, own[name], name) for name in both]), strict=True))
 
 
 def _provenance(raw: RawTable, own: Mapping[str, str]) -> dict[str, pd.Series]:

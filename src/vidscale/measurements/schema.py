@@ -14,6 +14,7 @@ SCHEMA_VERSION = 1
 
 TASK, ERROR, SCORE, N_EVAL = "task", "error", "score", "n_eval"
 SEED, SWEEP, RUN_ID, CHANCE = "seed", "sweep", "run_id", "chance"
+ENCODER_PARAMS, ENCODER_TOKENS = "encoder_params", "encoder_tokens"
 ADJUSTED, SYNTHETIC = "adjusted", "synthetic"
 
 #: What the single task of a table without a task column is called.
@@ -65,6 +66,12 @@ COLUMNS: tuple[Column, ...] = (
            meaning="questions the error was measured on; sets its sampling noise"),
     Column(name=CHANCE, kind="number", required="no", allowed="at least 0, less than 1; one value per task",
            meaning="accuracy of guessing on this task, as a fraction"),
+    Column(name=ENCODER_PARAMS, kind="number", required="with encoder_tokens",
+           allowed="at least 1; one value in all rows",
+           meaning="x_M: parameters of the vision encoder; without it costs take the paper's 0.43e9"),
+    Column(name=ENCODER_TOKENS, kind="number", required="with encoder_params",
+           allowed="at least 1; one value in all rows",
+           meaning="x_W: tokens that the vision encoder sees per frame; without it costs take the paper's 768"),
     Column(name=ADJUSTED, kind="flag", required="no", allowed="true or false",
            meaning="true where an observed error of 0 became 0.5 / (n_eval + 1); set on reading"),
     Column(name=SYNTHETIC, kind="flag", required="no", allowed="true or false",

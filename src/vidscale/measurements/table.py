@@ -36,8 +36,8 @@ class MeasurementTable:
         name: what output calls the table.
         rows: columns lm_params, frames, tokens_per_frame, data_size (NaN throughout where the input had no such
             column), task, error (fraction), n_eval (NaN where unknown) and adjusted always; sweep, seed, run_id,
-            chance and synthetic where the input had them; then provenance as text, by column name. Sorted by
-            factors, data size, sweep, seed, run_id and task; index 0, 1, ...
+            chance, encoder_params, encoder_tokens and synthetic where the input had them; then provenance as text,
+            by column name. Sorted by factors, data size, sweep, seed, run_id and task; index 0, 1, ...
         synthetic: True where any row was generated; whatever prints a result of this table has to say so.
         chance: accuracy of guessing, by task, for the tasks where it is known.
         notes: what was dropped, adjusted or looks odd, one sentence each.

@@ -15,7 +15,7 @@ import json
 import math
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from vidscale.cost.tokens import Video, settings_for, video_tokens
@@ -45,7 +45,22 @@ ALIEN_ENCODER = 3.0
 STOCK_TOKENS: Mapping[str, int] = {"llava": LLAVA_TOKENS, "internvl": INTERNVL_TOKENS}
 
 
-def commands(asked: Asked, x: Configuration, cost: CostDetail, vlm: VideoVLM | None, stock: str = "",
+@dataclass(frozen=True, kw_only=True)
+class Stock:
+    """What stock vLLM would serve instead.
+
+    Attributes:
+        sentence: what that is, or that there is nothing.
+        configuration: the best affordable one; None where there is none.
+        vlm: the model that it is made with.
+    """
+
+    sentence: str
+    configuration: Configuration | None = None
+    vlm: VideoVLM | None = None
+
+
+def commands(asked: Asked, x: Configuration, cost: CostDetail, vlm: VideoVLM | None, stock: Stock | None = None,
              encoder: tuple[float, float] | None = None) -> Mapping[str, Command]:
     """How each engine serves a configuration.
 
@@ -54,7 +69,7 @@ def commands(asked: Asked, x: Configuration, cost: CostDetail, vlm: VideoVLM | N
         x: the configuration.
         cost: what it costs, for the memory.
         vlm: the model whose family decides; None where it is not known.
-        stock: what vLLM would serve as it is instead, a sentence; empty for none.
+        stock: what vLLM would serve as it is instead; None where that is the question's own answer.
         encoder: parameters, and tokens per frame, of the encoder that the runs had; None where it is not known.
     """
     if vlm is None or vlm.family not in ("llava", "internvl", *QWEN):
@@ -63,14 +78,15 @@ def commands(asked: Asked, x: Configuration, cost: CostDetail, vlm: VideoVLM | N
                               notes=()) for name, version in (("vllm", VLLM), ("sglang", SGLANG))}
     ready = {"vllm": _vllm(asked, x, vlm, cost, stock), "sglang": _sglang(asked, x, vlm, cost)}
     foreign = _foreign_encoder(vlm, encoder)
-    return {name: replace(each, servable=False, needs=(*foreign, *each.needs)) if foreign else each
+    return {name: replace(each, servable=False, needs=(*foreign, *each.needs), instead=None, instead_command=None)
+            if foreign else each
             for name, each in ready.items()}
 
 
 # --- vLLM -------------------------------------------------------------------------------------------------
 
 
-def _vllm(asked: Asked, x: Configuration, vlm: VideoVLM, cost: CostDetail, stock: str) -> Command:
+def _vllm(asked: Asked, x: Configuration, vlm: VideoVLM, cost: CostDetail, stock: Stock | None) -> Command:
     frames, needs = _whole(x)
     notes = [_placeholder(), _length_note(asked), f"frames are taken evenly from first to last, {frames} of them or "
              "all of a shorter video"]
@@ -93,8 +109,12 @@ def _vllm(asked: Asked, x: Configuration, vlm: VideoVLM, cost: CostDetail, stock
     if _limits_requests(asked):
         arguments += ["--max-num-seqs", str(asked.settings.batch)]
     notes += [*said, *_batch_note(asked, "--max-num-seqs", cost), "requests cannot change frames or pixels: without "
-              "--trust-request-mm-kwargs the server refuses such overrides", *([stock] if stock else [])]
-    return _command("vllm", VLLM, arguments, needs, notes)
+              "--trust-request-mm-kwargs the server refuses such overrides", *([stock.sentence] if stock else [])]
+    made = _command("vllm", VLLM, arguments, needs, notes)
+    if made.servable or stock is None or stock.configuration is None or stock.vlm is None:
+        return made
+    other = _vllm(asked, stock.configuration, stock.vlm, cost, None)
+    return replace(made, instead=stock.configuration, instead_command=other.command) if other.servable else made
 
 
 def _llava_tokens(x: Configuration, vlm: VideoVLM) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from html import escape
 
 from vidscale.cost.units import said
-from vidscale.recommend.recommendation import Recommendation
+from vidscale.recommend.recommendation import Command, Recommendation
 from vidscale.recommend.wording import chance, configuration, decimals, error, size
 
 Row = tuple[str, str]
@@ -53,9 +53,15 @@ def sections(found: Recommendation) -> list[tuple[str, list[str]]]:
         head = f"{command.engine} {command.version}"
         what = [] if command.servable else ["not this configuration as it is:"]
         out.append((head, [*what, *command.needs, *([command.command] if command.command else []),
-                           *command.notes]))
+                           *command.notes, *_instead(command)]))
     out.append(("Notes", list(found.notes)))
     return [(name, lines) for name, lines in out if lines]
+
+
+def _instead(command: Command) -> list[str]:
+    if command.instead is None or command.instead_command is None:
+        return []
+    return [f"{configuration(command.instead)} as it is:", command.instead_command]
 
 
 def near_ties(found: Recommendation) -> list[tuple[str, str, str]]:

@@ -10,7 +10,7 @@ import numpy as np
 from vidscale.cost.units import said
 from vidscale.frontier import search_values, steps_of
 from vidscale.recommend.answerer import Answerer, Asked
-from vidscale.recommend.commands import STOCK_TOKENS, commands
+from vidscale.recommend.commands import STOCK_TOKENS, Stock, commands
 from vidscale.recommend.cost_detail import cost_detail, named
 from vidscale.recommend.question import Question
 from vidscale.recommend.reasons import reasons, risks, value_sentence
@@ -85,20 +85,21 @@ def _answer(answerer: Answerer, asked: Asked) -> Recommendation:
     return found
 
 
-def _stock(answerer: Answerer, asked: Asked, values: np.ndarray, point: FrontierPoint) -> str:
-    """The best affordable configuration with as many tokens per frame as stock vLLM gives; empty where that is best."""
+def _stock(answerer: Answerer, asked: Asked, values: np.ndarray, point: FrontierPoint) -> Stock | None:
+    """The best affordable configuration with as many tokens per frame as stock vLLM gives; None where that is best."""
     vlm = answerer.vlm(asked.settings, point.configuration.lm_params)
     tokens = None if vlm is None else STOCK_TOKENS.get(vlm.family)
     if tokens is None or tokens == point.configuration.tokens_per_frame:
-        return ""
+        return None
     prices = np.where(asked.lattice.points[:, 2] == tokens, asked.prices, np.inf)
     if not np.any(prices <= asked.budget):
-        return f"nothing that the budget buys has the {tokens} tokens per frame that stock vLLM serves"
+        return Stock(sentence=f"nothing that the budget buys has the {tokens} tokens per frame that stock vLLM serves")
     found = search_values(values, prices, np.array([asked.budget]))
     x = named(answerer, asked, asked.lattice.configuration(int(found.index[0, 0])))
-    return (f"of what stock vLLM serves as it is, {tokens} tokens per frame, {configuration(x)} is the best that the "
-            f"budget buys, with {percent(float(found.error[0, 0]) / point.error - 1)} more error; "
-            f"--allow tokens_per_frame={tokens} gives its command")
+    more = percent(float(found.error[0, 0]) / point.error - 1)
+    return Stock(configuration=x, vlm=answerer.vlm(asked.settings, x.lm_params), sentence=(
+        f"of what stock vLLM serves as it is, {tokens} tokens per frame, {configuration(x)} is the best that the "
+        f"budget buys, with {more} more error; --allow tokens_per_frame={tokens} tells all about it"))
 
 
 def _range(asked: Asked) -> tuple[float, float]:

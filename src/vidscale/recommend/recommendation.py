@@ -289,6 +289,8 @@ class Command:
         servable: whether the engine, unmodified, gives exactly this configuration.
         needs: what it takes where it does not; empty where it does.
         notes: what must be known with the command.
+        instead: the best affordable configuration that the engine serves unmodified, where this is another one.
+        instead_command: the command line that serves it.
     """
 
     engine: str
@@ -298,6 +300,8 @@ class Command:
     servable: bool
     needs: tuple[str, ...]
     notes: tuple[str, ...]
+    instead: Configuration | None = None
+    instead_command: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

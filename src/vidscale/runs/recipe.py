@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from vidscale.errors import InputError
 from vidscale.runs.failures import MissingFileError
+from vidscale.space import read_tower
 
 SCHEMA, VERSION = "vidscale-recipe", 1
 PARTS = ("projector", "lm", "tower")
@@ -150,6 +151,15 @@ class Recipe:
 
     def __post_init__(self) -> None:
         _check(self)
+
+    def encoder(self) -> tuple[float, float]:
+        """(parameters, tokens per frame) of the vision tower, from its config.json; the pooling head not counted.
+
+        Raises:
+            InputError: the folder holds no config.json that can be read.
+        """
+        tower = read_tower(self.model.vision_tower)
+        return float(tower.params), float(tower.grid**2 + tower.class_tokens)
 
     def steps(self, data_size: float) -> int:
         """Optimiser steps of a run: every one of n examples is seen once, so the last batch may be smaller."""

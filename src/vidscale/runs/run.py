@@ -305,9 +305,11 @@ def _rows(job: _Job, scores: "Sequence[TaskScore]", progress: "Progress", member
         "train_loss": progress.loss, "frame_rule": FRAME_RULE, "pooling": job.recipe.model.pooling,
         "recipe_hash": job.recipe_hash[:16], "data_hash": job.data_hash[:16],
     }
+    encoder_params, encoder_tokens = job.recipe.encoder()
     own = {**job.spec.factors.as_dict(), "data_size": job.spec.data_size, "sweep": job.spec.sweep,
            "seed": job.spec.seed, "run_id": job.spec.run_id}
-    return [{**own, "task": score.task, "error": score.error, "n_eval": score.n_eval, "chance": score.chance, **whence}
+    return [{**own, "task": score.task, "error": score.error, "n_eval": score.n_eval, "chance": score.chance,
+             "encoder_params": encoder_params, "encoder_tokens": encoder_tokens, **whence}
             for score in scores]
 
 

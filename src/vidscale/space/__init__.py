@@ -20,7 +20,7 @@ from vidscale.space.factors import (
     TOKENS_PER_FRAME,
     ScalingFactors,
 )
-from vidscale.space.huggingface import read_config
+from vidscale.space.huggingface import read_config, read_tower
 from vidscale.space.ladder import LADDERS, Ladder, ladder
 from vidscale.space.lattice import (
     LLAMA_SIZES,
@@ -59,6 +59,7 @@ __all__ = [
     "measured_lattice",
     "published_lattice",
     "read_config",
+    "read_tower",
     "video_vlm",
     "vision_tower",
 ]

@@ -67,6 +67,26 @@ def read_config(path: str | Path) -> VideoVLM | LanguageModel:
     return _READERS[kind](fields, name)
 
 
+def read_tower(path: str | Path) -> VisionTower:
+    """The shape of a vision tower of its own: SigLIP or CLIP, the whole model or its vision part.
+
+    Args:
+        path: the config.json, or a folder that holds one.
+
+    Raises:
+        InputError: no such file, no JSON, another kind of model, or a field that is missing or odd.
+    """
+    path = Path(path)
+    file = path / "config.json" if path.is_dir() else path
+    fields = Fields(str(file), load(file))
+    kind = fields.text("model_type")
+    if kind in ("siglip", "clip"):
+        return _fixed_tower(fields, "vision_config", f"{kind}_vision_model")
+    if kind not in ("siglip_vision_model", "clip_vision_model"):
+        raise InputError(f"{file} has model_type {kind!r}; supported are siglip, clip and their vision models")
+    return _fixed_tower(Fields(fields.source, {"tower": fields.values}), "tower")
+
+
 def _language_model(fields: Fields, name: str, kind: str, tied: bool) -> LanguageModel:
     _refuse_windows(fields, kind)
     hidden, heads = fields.integer("hidden_size"), fields.integer("num_attention_heads")

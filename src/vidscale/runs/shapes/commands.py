@@ -202,7 +202,9 @@ def _collect(given: argparse.Namespace, study: Study) -> None:
     from vidscale.runs.shapes.archive import read_archives, rows_csv
 
     results = read_archives(given.archives, study)
-    given.out.write_text(rows_csv(results.rows), encoding="utf-8")
+    # Costs of a table are those of its own encoder.
+    encoder = {"encoder_params": study.tower.params, "encoder_tokens": GRID * GRID}
+    given.out.write_text(rows_csv([{**row, **encoder} for row in results.rows]), encoding="utf-8")
     planned = {run.run_id for run in study_runs(study)}
     _say(f"{len(results.done)} of {len(planned)} runs, {len(results.rows)} rows, in {given.out}")
 

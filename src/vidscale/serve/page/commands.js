@@ -1,6 +1,6 @@
 // Commands to copy: serve the choice, or ask the same question elsewhere.
 
-import { sentence } from "./answer.js";
+import { inShort, sentence } from "./answer.js";
 import { copyButton, el, put } from "./dom.js";
 import { compact } from "./format.js";
 import { bound, factors, write } from "./state.js";
@@ -18,10 +18,19 @@ export function commands(section, answer, question) {
       said.request ? el("div", {}, el("p", { class: "detail" }, "A client sends along:"),
         el("pre", { tabindex: 0, "aria-label": `Request for ${name}` },
         el("code", {}, said.request))) : null,
-      said.notes.length ? el("ul", {}, said.notes.map((note) => el("li", {}, sentence(note)))) : null]);
+      said.notes.length ? el("ul", {}, said.notes.map((note) => el("li", {}, sentence(note)))) : null,
+      ...(said.instead ? instead(name, said) : [])]);
   }), block("The same answer in a terminal", terminal(question), el("p", { class: "detail after" },
     "STUDY is the study's folder, its fit.json, or its table.")),
   block("The same answer for a program", `curl '${location.origin}/api/v1/recommend?${write(question)}'`));
+}
+
+/** What the engine serves as it is, where the choice takes work. */
+function instead(name, said) {
+  const title = `${name} ${said.version} as it is: ${inShort(said.instead)}`;
+  return [el("div", { class: "command-head instead" }, el("h4", {}, title), copyButton("Copy",
+    () => said.instead_command, { "aria-label": `Copy: ${title}` })),
+  el("pre", { tabindex: 0, "aria-label": title }, el("code", {}, said.instead_command))];
 }
 
 function block(title, text, after = []) {
