@@ -1,5 +1,7 @@
 """Many fits in one batch: replicates merged exactly, bootstraps, noise, intervals, held-out predictions."""
 
+from dataclasses import replace
+
 import numba
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from vidscale.validate import (
     extrapolate,
     fit_runs,
     laws_of,
+    mean_interval,
     noise_of,
     plan_holdout,
     predict,
@@ -253,6 +256,16 @@ class TestIntervals:
         assert np.all(many.new_high - many.new_low < few.new_high - few.new_low)
         assert np.array_equal(few.mean_low, many.mean_low)
         assert np.all(few.new_high <= 1)
+
+    def test_no_interval_goes_beyond_an_error_of_one(self, full, draws):
+        far = np.array([[1e3, 1.0, 1.0, 1.0]])  # where every draw predicts more than that
+        laws, noise = draws
+        assert laws.error(far).min() > 1
+        for lack in (0.0, 0.04):
+            found = predict(laws, replace(noise, misfit_variance=lack), far, np.array([1.2]), n_eval=200)
+            assert found.mean_high[0] == 1
+            assert found.mean_low[0] <= 1
+            assert mean_interval(laws, replace(noise, misfit_variance=lack), far) == (found.mean_low, found.mean_high)
 
     def test_the_width_is_that_of_the_binomial(self, full, draws):
         x, error = full.runs.x, full.fit("average").predict(full.runs.x)

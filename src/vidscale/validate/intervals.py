@@ -26,7 +26,7 @@ class Prediction:
 
     Attributes:
         error: the predictor's value.
-        mean_low, mean_high: interval for the true mean.
+        mean_low, mean_high: interval for the true mean; cut at 1, like the other, since no error is more.
         new_low, new_high: interval for a new measurement of `n_eval` questions; the run's noise alone where
             n_eval is None and the data did not say.
         level: probability either interval is meant to cover with.
@@ -66,7 +66,7 @@ def predict(
     n_eval = noise.n_eval if n_eval is None else n_eval
     values = draws.error(x)
     spread = _spread(values, seed)
-    low, high = quantiles(_true_means(values, noise, spread) if noise.misfit_variance > 0 else values, level)
+    low, high = _possible(quantiles(_true_means(values, noise, spread) if noise.misfit_variance > 0 else values, level))
     sd = np.sqrt(noise.log_variance(np.clip(values, 1e-12, 1.0), np.nan if n_eval is None else n_eval))
     measured = np.minimum(values * np.exp(sd * spread), 1.0).reshape(-1, values.shape[1])
     new_low, new_high = quantiles(measured, level)
@@ -80,7 +80,13 @@ def mean_interval(draws: Laws, noise: Noise, x: Floats, *, level: float = 0.9, s
     values = draws.error(x)
     if noise.misfit_variance > 0:
         values = _true_means(values, noise, _spread(values, seed))
-    return quantiles(values, level)
+    return _possible(quantiles(values, level))
+
+
+def _possible(ends: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
+    """An interval cut at 1: a law may predict more, but no true mean error is more."""
+    low, high = ends
+    return np.minimum(low, 1.0), np.minimum(high, 1.0)
 
 
 def _spread(values: Floats, seed: int) -> Floats:
