@@ -345,9 +345,12 @@ def fuse(model: VideoLm) -> None:
     Layers of one width share what is compiled, whatever the number of frames and tokens (dynamic shapes).
     """
     import torch._inductor.config as inductor
+    import torch.fx.experimental._config as shapes
 
     torch._dynamo.config.recompile_limit = 64
     inductor.triton.coalesce_tiling_analysis = False  # fails on dynamic shapes in torch 2.11
+    # Sizes that are equal when compiled would be taken for the same size ever after: 1,024 video tokens, for one.
+    shapes.use_duck_shape = False
     for layer in model.decoder.layers:
         layer.compile(dynamic=True)
 
