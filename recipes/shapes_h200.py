@@ -6,7 +6,7 @@ for a CPU and a minute.
 
 from dataclasses import replace
 
-from vidscale.runs.shapes.config import LADDER, IsoFlop, Repeats, Star, Study, Training
+from vidscale.runs.shapes.config import LADDER, Further, IsoFlop, Repeats, Star, Study, Training
 from vidscale.runs.shapes.model import LmShape, TowerShape
 
 
@@ -37,6 +37,20 @@ def shapes_h200() -> Study:
             Repeats(sweep="star", configurations=arms, data_sizes=(sizes[0], sizes[-1]), seeds=(1,)),
         ),
     )
+
+
+def shapes_h200_further() -> Study:
+    """The same study with what was added once its first 130 runs were seen (LOG.md): isoFLOP sweeps at less data.
+
+    The first runs could not tell how the optimum moves with data, and their dearest budget held one configuration.
+    """
+    first = shapes_h200()
+    n, sizes = first.isoflop, first.star.data_sizes
+    return replace(first, further=(
+        Further(budgets=n.budgets, tolerance=n.tolerance, data_sizes=sizes),
+        Further(budgets=n.budgets[-1:], tolerance=0.22, data_sizes=(*sizes, n.data_size)),
+        Further(budgets=n.budgets, tolerance=n.tolerance, data_sizes=sizes[:2], seeds=(1,)),
+    ))
 
 
 def shapes_tiny() -> Study:

@@ -17,7 +17,7 @@ from vidscale.errors import InputError
 from vidscale.measurements import read_measurements
 from vidscale.runs.shapes.archive import Results, read_archives, write_archive
 from vidscale.runs.shapes.commands import load_study, main
-from vidscale.runs.shapes.config import Training
+from vidscale.runs.shapes.config import Further, Training
 from vidscale.runs.shapes.model import LmShape, TowerShape
 from vidscale.runs.shapes.plan import Timing, clips_of, study_runs
 from vidscale.runs.shapes.questions import SLOTS, TASKS, WORDS
@@ -164,6 +164,27 @@ def test_slices_make_whole_runs_and_go_on_where_the_last_ended(study, slices):
     assert len(read.rows) == 5 * len(TASKS)
     assert digest(read.tower) == read.rows[0]["tower"]
     assert {row["base"] for row in read.rows} == {digest(base) for base in read.bases.values()}
+
+
+def test_a_study_that_is_made_can_be_added_to(study, slices):
+    """Rows keep the recipe that they were made by; tower and bases are those of before."""
+    out, _, second = slices
+    more = dataclasses.replace(study, further=(Further(budgets=(4e6,), tolerance=0.2, data_sizes=(768, 1536)),))
+    assert more.digest != study.digest
+    before, planned = study_runs(study), study_runs(more)
+    assert planned[: len(before)] == before
+    added = planned[len(before):]
+    assert {run.data_size for run in added} == {768.0}
+    assert len({(*run.factors, run.data_size, run.seed) for run in planned}) == len(planned)
+    found = run_slice(more, settings(most_runs=1, match="n768", sizes=("8k",)), out / "3.tar.gz", [out / "2.tar.gz"],
+                      say=lambda line: None)
+    recipes = {row["run_id"]: row["recipe"] for row in found.rows}
+    assert {recipes[name] for name in second.done} == {study.digest}
+    assert [recipe for name, recipe in recipes.items() if name not in second.done] == [more.digest]
+    assert digest(found.tower) == digest(second.tower)
+    assert {row["base"] for row in found.rows} == {row["base"] for row in second.rows}
+    with pytest.raises(InputError, match="makes runs differently"):
+        read_archives([out / "3.tar.gz"], dataclasses.replace(study, data_seed=study.data_seed + 1))
 
 
 def test_a_worker_that_dies_costs_one_attempt(slices):

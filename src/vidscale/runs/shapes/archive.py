@@ -54,9 +54,12 @@ class Results:
 def read_archives(places: Iterable[Path], study: Study) -> Results:
     """Join archives of one study; what is in several of them counts once.
 
+    An archive may be of a recipe that plans other runs, as long as it makes each as this one does: what a study has
+    been made of can be added to, and rows keep the digest of the recipe that they were made by.
+
     Raises:
-        InputError: an archive cannot be read, is of another recipe, was made with another tower, or contradicts
-            another.
+        InputError: an archive cannot be read, is of a recipe that makes runs differently, was made with another tower,
+            or contradicts another.
     """
     joined = Results()
     seen: dict[tuple[str, str], str] = {}
@@ -88,9 +91,9 @@ def _read(place: Path, study: Study) -> Results:
     if STUDY not in files or ROWS not in files:
         raise InputError(f"{place} is no archive of a study: it lacks {STUDY} or {ROWS}")
     about = json.loads(files[STUDY])
-    if about["digest"] != study.digest:
-        raise InputError(f"{place} is of recipe {about['name']} {about['digest']}, not {study.name} {study.digest}; "
-                         "a study keeps to one recipe")
+    if about["digest"] != study.digest and not study.makes_alike(about["settings"]):
+        raise InputError(f"{place} is of recipe {about['name']} {about['digest']}, which makes runs differently from "
+                         f"{study.name} {study.digest}; a study keeps to one recipe")
     weights = {name: torch.load(io.BytesIO(content), weights_only=True) for name, content in files.items()
                if name.endswith(".pt")}
     bases = {name: weights[BASE.format(name)] for name in about["bases"] if BASE.format(name) in weights}

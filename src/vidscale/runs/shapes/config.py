@@ -3,12 +3,17 @@
 import dataclasses
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from vidscale.errors import InputError
 from vidscale.runs.shapes.model import LmShape, TowerShape
 from vidscale.runs.shapes.questions import QUESTIONS
 from vidscale.runs.shapes.scene import GRID
+
+#: Fields that say which runs are made, not how.
+PLAN = ("star", "isoflop", "repeats", "further")
 
 #: The ladder of language models: name, layers, hidden, MLP.
 LADDER: tuple[LmShape, ...] = tuple(
@@ -74,6 +79,19 @@ class Repeats:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Further:
+    """IsoFLOP sweeps added to a study that is made: budgets as in `IsoFlop`, at each data size and seed.
+
+    Runs that the study has already, under whatever sweep, are left out.
+    """
+
+    budgets: tuple[float, ...]
+    tolerance: float
+    data_sizes: tuple[int, ...]
+    seeds: tuple[int, ...] = (0,)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Study:
     """The study's recipe.
 
@@ -88,7 +106,7 @@ class Study:
         base_mix: (frames, tokens) that base pretraining cycles through, so that a base serves every configuration.
         eval_clips: clips that every run is evaluated on.
         data_seed: of all clips; a run's seed chooses its own finetuning clips from it.
-        star, isoflop, repeats: the plan.
+        star, isoflop, repeats, further: the plan; `further` was added when the rest was made.
         micro_values: most activations of one forward pass, in tokens × hidden × layers; larger batches are split.
     """
 
@@ -108,6 +126,7 @@ class Study:
     isoflop: IsoFlop
     repeats: tuple[Repeats, ...]
     micro_values: float = 1.5e8
+    further: tuple[Further, ...] = ()
 
     def __post_init__(self) -> None:
         for tokens in (*self.tokens, *(tokens for _, tokens in self.base_mix)):
@@ -115,7 +134,8 @@ class Study:
             if side * side != tokens or not 1 <= side <= GRID:
                 raise InputError(f"tokens per frame is {tokens}; allowed are the squares 1, 4, … {GRID * GRID}")
         each = QUESTIONS * self.finetuning.batch
-        for size in (*self.star.data_sizes, self.isoflop.data_size, *(n for r in self.repeats for n in r.data_sizes)):
+        for size in (*self.star.data_sizes, self.isoflop.data_size,
+                     *(n for added in (*self.repeats, *self.further) for n in added.data_sizes)):
             if size < each or size % each:
                 raise InputError(f"data size {size} is no multiple of {each}, a batch of {self.finetuning.batch} clips "
                                  f"with {QUESTIONS} questions each; choose one, so that all steps are alike")
@@ -138,5 +158,12 @@ class Study:
     @property
     def digest(self) -> str:
         """Short hash of every setting; rows of one table must share it."""
-        text = json.dumps(dataclasses.asdict(self), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        settings = dataclasses.asdict(self)
+        if not self.further:
+            del settings["further"]  # digests of studies made before there was such a field stay what they were
+        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
+
+    def makes_alike(self, settings: Mapping[str, Any]) -> bool:
+        """Whether a study of these settings (as JSON has them) makes each run as this one does, whatever the plan."""
+        own = json.loads(json.dumps(dataclasses.asdict(self)))
+        return all(settings.get(name) == value for name, value in own.items() if name not in PLAN)

@@ -1,5 +1,6 @@
 """The study's plan: a star, isoFLOP sweeps and repeats, what each run costs, and how long it should take."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,7 +49,24 @@ def study_runs(study: Study) -> tuple[RunSpec, ...]:
                 if again[0].run_id not in planned:
                     raise InputError(f"the study repeats {again[0].run_id}, which is not planned; repeat a planned run")
                 runs += again[1:]
-    return tuple(runs)
+    return (*runs, *_further(study, runs))
+
+
+def _further(study: Study, before: Sequence[RunSpec]) -> list[RunSpec]:
+    """Runs of the sweeps that were added, without those that are planned already under another name."""
+    own, runs = lattice(study), list(before)
+    for added in study.further:
+        for size in added.data_sizes:
+            designed = isoflop_design(budgets=added.budgets, tolerance=added.tolerance, lattice=own,
+                                      data_size=size, cost=inference_cost(study), seeds=added.seeds).runs
+            known = {_what(run) for run in runs}
+            runs += [run for run in designed if _what(run) not in known]
+    return runs[len(before):]
+
+
+def _what(run: RunSpec) -> tuple[float, ...]:
+    """What a run is, whichever sweep it is in."""
+    return (*run.factors, run.data_size, run.seed)
 
 
 def _factors(study: Study, configuration: tuple[str, int, int]) -> ScalingFactors:
