@@ -96,28 +96,34 @@ def test_made_up_tasks_differ_in_what_they_want() -> None:
 
 
 def test_shapes_h200_is_what_the_sweep_wrote() -> None:
-    """Every planned run is there once, made from one recipe, one tower and one base a size."""
+    """Every planned run is there once, by the recipe that planned it first, from one tower and one base a size."""
     from vidscale.runs.shapes.commands import load_study
     from vidscale.runs.shapes.plan import study_runs
 
     root = Path(__file__).parents[2]
-    study = load_study(f"{root / 'recipes' / 'shapes_h200.py'}:shapes_h200")
+    first, study = (load_study(f"{root / 'recipes' / 'shapes_h200.py'}:{name}") for name in (
+        "shapes_h200", "shapes_h200_further"))
+    assert (first.digest, study.digest) == ("cefead2033bc", "e0ca2304706a")  # what the sweeps were made by
     rows = dataset("shapes-h200").rows
     assert len(rows) == dataset_info("shapes-h200").rows
     assert not rows.duplicated(["run_id", "task"]).any()
     assert set(rows["run_id"]) == {run.run_id for run in study_runs(study)}
-    assert set(rows["recipe"]) == {study.digest}
-    assert rows["commit"].nunique() == rows["source_sha256"].nunique() == rows["tower"].nunique() == 1
+    before = {run.run_id for run in study_runs(first)}
+    assert (rows["recipe"] == rows["run_id"].isin(before).map({True: first.digest, False: study.digest})).all()
+    assert (rows.groupby("recipe")[["commit", "source_sha256"]].nunique() == 1).all(axis=None)
+    assert rows["tower"].nunique() == 1
     assert (rows.groupby("lm_params")["base"].nunique() == 1).all()
     assert dataset_info("shapes-h200").encoder == (study.tower.params, 64.0)
     assert read_measurements(dataset_path("shapes-h200")).encoder == (study.tower.params, 64.0)  # of a copy, too
     assert rows["hardware"].str.contains("H100").all()
 
 
-def test_shapes_h200_comes_from_the_commit_that_it_names() -> None:
+@pytest.mark.parametrize("recipe", ["cefead2033bc", "e0ca2304706a"])
+def test_shapes_h200_comes_from_the_commit_that_it_names(recipe: str) -> None:
     """The digest of the source in each row (`work.source_digest`) is that of the files in the row's commit."""
     root, runs = Path(__file__).parents[2], "src/vidscale/runs"
     rows = dataset("shapes-h200").rows
+    rows = rows[rows["recipe"] == recipe]
     (commit,), (digest,) = set(rows["commit"]), set(rows["source_sha256"])
 
     def git(*asked: str) -> bytes:

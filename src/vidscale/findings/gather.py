@@ -34,9 +34,11 @@ from vidscale.findings.factors import (
 )
 from vidscale.findings.joint import (
     BestAgainstMean,
+    BestAtData,
     BudgetStep,
     Interaction,
     best_against_mean,
+    best_by_data,
     budget_steps,
     groups,
     interaction,
@@ -108,6 +110,7 @@ class Evidence:
         steps: isoFLOP gains by target; law_steps: of the lead by the joint form's law, by `form`'s where there is none.
         interaction: by target.
         policies, blind: gains over naive policies, and of the best measured runs over the mean ones.
+        best_at: the best measured configurations by budget and data size.
         values: worth of compute.
         elasticities: by form.
         budgets, data_size: at which laws were asked.
@@ -135,6 +138,7 @@ class Evidence:
     interaction: Mapping[str, Interaction]
     policies: tuple[PolicyGain, ...]
     blind: tuple[BestAgainstMean, ...]
+    best_at: tuple[BestAtData, ...]
     values: tuple[ComputeValue, ...]
     elasticities: Mapping[str, tuple[ElasticityReport, ...]]
     budgets: Floats
@@ -202,6 +206,7 @@ def gather(table: MeasurementTable, settings: FindingSettings | None = None, *,
         interaction={t: each for t in obs.targets if (each := interaction(cells[t], settings.level)) is not None},
         policies=tuple(policy_gains(laws[form], lattice, cost, budgets, size, settings.level, cells[lead].chance)),
         blind=tuple(best_against_mean(cells[lead], cost, settings.level, settings.seed)),
+        best_at=tuple(best_by_data(cells[lead], cost, settings.level)),
         values=tuple(compute_values(laws[form], lattice, cost, budgets, size, settings.level)),
         elasticities=_elasticities(models, lattice, cost, lead, settings, tick), budgets=budgets, data_size=size)
 

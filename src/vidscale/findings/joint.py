@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from vidscale.cost import CostModel
-from vidscale.design.isoflop import budgets_of
+from vidscale.design.isoflop import budgets_of, most_common
 from vidscale.findings.cells import Cells
 from vidscale.findings.verdict import LEVEL, Estimate, Verdict, judge
 
@@ -34,7 +34,7 @@ class Group:
 
 
 def groups(cells: Cells, cost_model: CostModel) -> list[Group]:
-    """The isoFLOP sweeps, cheapest first, each at its commonest data size; empty where the table has none."""
+    """The isoFLOP sweeps, cheapest first, each at its commonest data size, the largest of equals; empty without any."""
     rows = np.flatnonzero(cells.isoflop)
     if not rows.size:
         return []
@@ -42,8 +42,7 @@ def groups(cells: Cells, cost_model: CostModel) -> list[Group]:
     found = []
     for value in np.unique(budget):
         own = rows[budget == value]
-        sizes, counts = np.unique(cells.x[own, 3], return_counts=True)
-        found.append(Group(budget=float(value), at=own[cells.x[own, 3] == sizes[counts.argmax()]]))
+        found.append(Group(budget=float(value), at=own[cells.x[own, 3] == most_common(cells.x[own, 3])]))
     return found
 
 
@@ -157,6 +156,51 @@ def best_against_mean(cells: Cells, cost_model: CostModel, level: float = LEVEL,
             low = min(low, 0.0)
         found.append(BestAgainstMean(budget=group.budget, runs=len(error),
                                      gain=Estimate(value=float(gain[0]), low=low, high=high, level=level)))
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class BestAtData:
+    """The best of some configurations of about equal cost at one data size.
+
+    Attributes:
+        budget: FLOPs, about.
+        configurations: how many there are; each was run at every data size.
+        data_size: examples.
+        best: (lm_params, frames, tokens_per_frame) with the least measured error.
+        lead: how much more error the next one has, a fraction; the luck of the best is not taken off.
+    """
+
+    budget: float
+    configurations: int
+    data_size: float
+    best: tuple[float, float, float]
+    lead: Estimate
+
+
+def best_by_data(cells: Cells, cost_model: CostModel, level: float = LEVEL) -> list[BestAtData]:
+    """How the optimum of raw rows moves with data: per budget, among the configurations run at every data size.
+
+    Runs of any sweep count. Budgets with fewer than three such configurations, or one data size, are left out.
+    """
+    rows = np.flatnonzero(cells.isoflop)
+    if not rows.size:
+        return []
+    budget, sizes, found = budgets_of(cost_model.cost(cells.x[rows, :3])), np.unique(cells.x[rows, 3]), []
+    place = {tuple(x): i for i, x in enumerate(cells.x.tolist())}
+    for value in np.unique(budget):
+        own = {tuple(x) for x in cells.x[rows[budget == value], :3].tolist()}
+        common = sorted(x for x in own if all((*x, size) in place for size in sizes.tolist()))
+        if len(common) < 3 or sizes.size < 2:
+            continue
+        for size in sizes.tolist():
+            at = np.array([place[*x, size] for x in common])
+            first, second = at[np.argsort(cells.error[at], kind="stable")[:2]]
+            weights = np.zeros(len(cells))
+            weights[[first, second]] = -1.0, 1.0
+            n, t, v = cells.x[first, :3].tolist()
+            found.append(BestAtData(budget=float(value), configurations=len(common), data_size=size, best=(n, t, v),
+                                    lead=cells.contrast(weights, level)))
     return found
 
 

@@ -58,12 +58,14 @@ _DATASETS: dict[str, DatasetInfo] = {
         ),
         DatasetInfo(
             name="shapes-h200",
-            title="Measured: 130 finetunings of small video VLMs on moving shapes, nine tasks, star and isoFLOP sweeps",
+            title="Measured: 342 finetunings of small video VLMs on moving shapes, nine tasks, star and isoFLOP sweeps",
             synthetic=False,
-            rows=1170,
-            source="made by vidscale.runs.shapes with recipes/shapes_h200.py (recipe cefead2033bc) on two H100 80GB in "
-                   "8 minutes on 2026-11-25; every row names its commit, hardware, tower and base. The name is that of "
-                   "the plan, which was for an H200",
+            rows=3078,
+            source="made by vidscale.runs.shapes with recipes/shapes_h200.py on two H100 80GB on 2026-11-25: 130 runs "
+                   "in 8 minutes (recipe cefead2033bc), and 212 in 6 (recipe e0ca2304706a), isoFLOP sweeps at less "
+                   "data that were added when the first could not tell how the optimum moves with data; every row "
+                   "names its commit, recipe, hardware, tower and base. The name is that of the plan, which was for an "
+                   "H200",
             licence="Apache-2.0, as the package",
             encoder=(825_984.0, 64.0),
             encoder_source="the study's own vision tower: 825,984 parameters on 8 × 8 patches",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from vidscale.design.isoflop import budgets_of
+from vidscale.design.isoflop import budgets_of, most_common
 from vidscale.measurements.schema import SWEEP
 from vidscale.space import DATA_SIZE, FACTORS_AND_DATA
 from vidscale.study import cost_model
@@ -108,7 +108,8 @@ def isoflop_groups(study: "Study") -> list[Isoflop]:
     """The isoFLOP sweeps of a table, cheapest first; empty where it has none.
 
     Runs belong to one if their sweep label starts with "isoflop". They are put with the paper's budgets where all lie
-    within the design's tolerance of one, else split where costs leave a gap of a quarter.
+    within the design's tolerance of one, else split where costs leave a gap (`budgets_of`). Of several data sizes the
+    one with most runs is taken, the largest of equals.
     """
     labels, rows = sweep_labels(study), run_rows(study)
     runs = np.flatnonzero([label.lower().startswith("isoflop") for label in labels])
@@ -120,8 +121,7 @@ def isoflop_groups(study: "Study") -> list[Isoflop]:
     size = rows[runs, FACTORS_AND_DATA.index(DATA_SIZE)]
     for value in np.unique(budget):
         inside = budget == value
-        sizes, counts = np.unique(size[inside], return_counts=True)
-        commonest = sizes[counts.argmax()]
+        commonest = most_common(size[inside])
         members = runs[inside & (size == commonest)]
         if len(members) >= 3:
             found.append(Isoflop(budget=float(value), runs=members,

@@ -10,6 +10,7 @@ from vidscale.cost.lifetime import lifetime, paper_ratio
 from vidscale.cost.units import FLOPS, unit
 from vidscale.findings import Estimate, Evidence, Finding, Part, Verdict, findings, judge, published, wants
 from vidscale.findings.choices import IGNORES_ENCODER
+from vidscale.findings.joint import BestAtData
 from vidscale.findings.movement import CONFIGURATION
 from vidscale.measurements.schema import RUN_KEY
 from vidscale.report.numbers import NONE, amount, examples, interval, params, percent, plain, still, with_unit
@@ -165,12 +166,25 @@ def data(e: Evidence) -> str:
                              percent(f.share_moved, 2), percent(f.share_at_lower, 2), percent(f.share_at_upper, 2),
                              percent(report.share_slack, 2)))
     names = dict.fromkeys(report.estimator for reports in e.elasticities.values() for report in reports)
+    sizes = sorted({b.data_size for b in e.best_at})
+    raw = [(with_unit(budget), str(of[0].configurations), *(_best_at(each) for each in of)) for budget in
+           dict.fromkeys(b.budget for b in e.best_at) if (of := [b for b in e.best_at if b.budget == budget])]
     return "\n".join(["## More data\n", verdict_line(by_key(e)["data"]),
                       "Per cent change of each optimal factor per per cent more data, mean over budgets and data "
                       "sizes. Forms whose terms all depend on the data alike (mult, add) give zeros by construction.\n",
                       table(("form", "estimator", "factor", "published", "here", "its sign", "moves (% of points)",
                              "at smallest (%)", "at largest (%)", "budget slack (%)"), rows, (0, 1, 2, 5)),
-                      *(f"- {name}" for name in names), ""])
+                      *(f"- {name}" for name in names), "",
+                      "Without any law: the best measured configuration (lm_params × frames × tokens per frame) among "
+                      "those of about equal cost that were run at every data size, and how many points of error the "
+                      "next best has more:\n" if raw else "No isoFLOP sweep was run at several data sizes.\n",
+                      *([table(("budget", "configurations", *(f"{examples(n)} examples" for n in sizes)), raw,
+                               (*range(2, 2 + len(sizes)),))] if raw else [])])
+
+
+def _best_at(best: BestAtData) -> str:
+    n, t, v = best.best
+    return f"{params(n)} × {plain(t, 4)} × {plain(v, 4)}, by {shown(best.lead)}"
 
 
 def naive(e: Evidence) -> str:
