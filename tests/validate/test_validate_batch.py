@@ -257,6 +257,14 @@ class TestIntervals:
         assert np.array_equal(few.mean_low, many.mean_low)
         assert np.all(few.new_high <= 1)
 
+    def test_a_row_has_the_same_interval_whatever_else_is_asked(self, full, draws):
+        x, error = full.runs.x, full.fit("average").predict(full.runs.x)
+        laws, noise = draws
+        noise = replace(noise, misfit_variance=0.01)
+        whole, alone = predict(laws, noise, x, error), predict(laws, noise, x[7:8], error[7:8])
+        for name in ("mean_low", "mean_high", "new_low", "new_high"):
+            assert getattr(alone, name)[0] == getattr(whole, name)[7]
+
     def test_no_interval_goes_beyond_an_error_of_one(self, full, draws):
         far = np.array([[1e3, 1.0, 1.0, 1.0]])  # where every draw predicts more than that
         laws, noise = draws

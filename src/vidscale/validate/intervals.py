@@ -65,7 +65,7 @@ def predict(
         raise InputError(f"n_eval is {n_eval!r}; a measurement has at least 1 question")
     n_eval = noise.n_eval if n_eval is None else n_eval
     values = draws.error(x)
-    spread = _spread(values, seed)
+    spread = _spread(len(values), seed)
     low, high = _possible(quantiles(_true_means(values, noise, spread) if noise.misfit_variance > 0 else values, level))
     sd = np.sqrt(noise.log_variance(np.clip(values, 1e-12, 1.0), np.nan if n_eval is None else n_eval))
     measured = np.minimum(values * np.exp(sd * spread), 1.0).reshape(-1, values.shape[1])
@@ -79,7 +79,7 @@ def mean_interval(draws: Laws, noise: Noise, x: Floats, *, level: float = 0.9, s
     check_level(level)
     values = draws.error(x)
     if noise.misfit_variance > 0:
-        values = _true_means(values, noise, _spread(values, seed))
+        values = _true_means(values, noise, _spread(len(values), seed))
     return _possible(quantiles(values, level))
 
 
@@ -89,13 +89,14 @@ def _possible(ends: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
     return np.minimum(low, 1.0), np.minimum(high, 1.0)
 
 
-def _spread(values: Floats, seed: int) -> Floats:
-    """Standard normal noise of every draw at every row, shape (NOISE_DRAWS, draws, rows)."""
-    return np.random.default_rng([seed, 4]).standard_normal((NOISE_DRAWS, *values.shape))
+def _spread(draws: int, seed: int) -> Floats:
+    """Standard normal noise of every draw, shape (NOISE_DRAWS, draws, 1): the same at every row, whose interval then
+    does not depend on what else is asked. Intervals are of single rows, so that nothing is lost."""
+    return np.random.default_rng([seed, 4]).standard_normal((NOISE_DRAWS, draws, 1))
 
 
 def _true_means(values: Floats, noise: Noise, spread: Floats) -> Floats:
-    """Errors of the draws, each row with a lack of fit of its own, shape (NOISE_DRAWS × draws, rows)."""
+    """Errors of the draws with a lack of fit each, shape (NOISE_DRAWS × draws, rows)."""
     return (values * np.exp(np.sqrt(noise.misfit_variance) * spread)).reshape(-1, values.shape[1])
 
 
