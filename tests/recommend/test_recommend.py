@@ -59,19 +59,36 @@ def test_twice_the_data_is_what_a_question_for_it_answers(known_model):
     assert twice.next_data.outside
 
 
-def test_the_bottleneck_is_the_factor_whose_next_level_helps_most(known_model):
+def test_the_bottleneck_is_the_factor_that_helps_most_when_doubled(known_model):
     found = recommend(known_model, Question(budget=12e12))
-    gains = {}
+    gains, doubled = {}, {}
     for name in FACTORS:
         levels = known_model.levels[name]
         value = getattr(found.configuration, name)
+        row = np.array([[*{**found.configuration.factors.as_dict(), name: 2 * value}.values(), found.question.data_size]])
+        doubled[name] = 1 - known_model.error(found.target, row)[0] / found.error.value
         higher = levels[levels > value]
         if higher.size:
             x = {**found.configuration.factors.as_dict(), name: higher[0]}
             row = np.array([[*x.values(), found.question.data_size]])
             gains[name] = 1 - known_model.error(found.target, row)[0] / found.error.value
     assert {step.factor: step.gain for step in found.bottleneck.steps} == pytest.approx(gains)
-    assert found.bottleneck.factor == max(gains, key=gains.__getitem__)
+    assert dict(found.bottleneck.doublings) == pytest.approx(doubled)
+    assert found.bottleneck.factor == max(doubled, key=doubled.__getitem__)
+
+
+def test_a_bottleneck_that_may_not_be_raised_is_said(known_model):
+    """The factor that the law needs most may be at its largest; another one's next level is then no bottleneck."""
+    free = recommend(known_model, Question(budget=30e12)).bottleneck
+    held = recommend(known_model, Question(budget=1e15, **{free.factor: known_model.levels[free.factor][:1]})).bottleneck
+    assert held.factor == free.factor
+    assert "it is the largest that may be chosen" in held.sentence
+    assert free.factor not in {step.factor for step in held.steps}
+
+
+def test_more_error_than_there_can_be_is_no_recommendation(known_model):
+    with pytest.raises(InputError, match=r"above 100 % for everything that .* buys at 1 finetuning examples; measured"):
+        recommend(known_model, Question(budget=12e12, data_size=1.0))
 
 
 def test_what_runs_now_is_compared(known_model):

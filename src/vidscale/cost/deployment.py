@@ -40,6 +40,7 @@ from vidscale.errors import InputError
 from vidscale.space import Ladder, VideoVLM, ladder
 from vidscale.space.distinct import distinct_pairs
 from vidscale.space.huggingface import read_config
+from vidscale.space.short import short
 
 Floats = NDArray[np.float64]
 
@@ -349,6 +350,33 @@ def cost_notes(cost_model: CostModel, points: Floats) -> tuple[str, ...]:
         return (f"exact FLOPs of {base.models.name}: attention (causal), projector, head and decoding of "
                 f"{base.output_tokens:g} output tokens are counted, 2 per multiply-add", *([odd] if odd else []))
     return base.notes(points) if hasattr(base, "notes") else ()
+
+
+#: How many times larger or smaller the runs' vision encoder may be before the cost of a model is not that of theirs:
+#: published towers lie within a factor of three of each other, a study of tiny models far outside.
+ALIEN_ENCODER = 3.0
+
+
+def other_encoder(vlm: VideoVLM, encoder: tuple[float, float] | None) -> bool:
+    """Whether a model's vision encoder is quite another one than the runs had.
+
+    Args:
+        vlm: whose shape is priced.
+        encoder: (parameters, tokens per frame) of the runs' own; None where it is not known.
+    """
+    return encoder is not None and not 1 / ALIEN_ENCODER <= encoder[0] / vlm.tower.params <= ALIEN_ENCODER
+
+
+def encoder_note(cost_model: CostModel, points: Floats, encoder: tuple[float, float] | None) -> str | None:
+    """What to say of costs that are of quite another encoder than the runs had; None where they are not."""
+    models = getattr(base_cost(cost_model), "models", None)
+    if models is None or encoder is None:
+        return None
+    vlm = models.vlm(float(np.atleast_2d(points)[0, 0]))
+    if not other_encoder(vlm, encoder):
+        return None
+    return (f"costs are of {models.name} with its vision encoder of {short(vlm.tower.params)} parameters, the runs had "
+            f"one of {short(encoder[0])}: neither these costs nor choices by them hold for what was measured")
 
 
 def not_convex(cost_model: CostModel) -> str | None:

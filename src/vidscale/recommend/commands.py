@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from vidscale.cost.deployment import other_encoder
 from vidscale.cost.tokens import Video, settings_for, video_tokens
 from vidscale.errors import InputError
 from vidscale.recommend.answerer import Asked
@@ -38,9 +39,6 @@ LLAVA_TOKENS, INTERNVL_TOKENS, INTERNVL_FRAMES = 196, 256, 32
 QWEN_FACTOR = 28
 
 QWEN = ("qwen2-vl", "qwen2.5-vl")
-#: How many times larger or smaller the runs' vision encoder may be before a family's command is not for it: published
-#: towers lie within a factor of three of each other, a study of tiny models far outside.
-ALIEN_ENCODER = 3.0
 #: Tokens per frame of families that have one number of them in stock vLLM.
 STOCK_TOKENS: Mapping[str, int] = {"llava": LLAVA_TOKENS, "internvl": INTERNVL_TOKENS}
 
@@ -179,7 +177,7 @@ def _command(engine: str, version: str, arguments: Sequence[str], needs: Sequenc
 
 def _foreign_encoder(vlm: VideoVLM, encoder: tuple[float, float] | None) -> tuple[str, ...]:
     """What to say where the runs had another vision encoder than the family, such as a study of tiny models."""
-    if encoder is None or 1 / ALIEN_ENCODER <= encoder[0] / vlm.tower.params <= ALIEN_ENCODER:
+    if encoder is None or not other_encoder(vlm, encoder):
         return ()
     return (f"the runs had a vision encoder of {size(encoder[0])} parameters, {vlm.name} has one of "
             f"{size(vlm.tower.params)}: what is said here, and the memory, is of the latter",)

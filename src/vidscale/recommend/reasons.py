@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from vidscale.cost.deployment import not_convex
+from vidscale.cost.deployment import encoder_note, not_convex
 from vidscale.cost.units import said
 from vidscale.measurements.observations import WEIGHTED
 from vidscale.recommend.answerer import Answerer, Asked
@@ -36,15 +36,16 @@ def reasons(asked: Asked, point: FrontierPoint, chosen: ErrorEstimate, ties: Seq
            f"meet every limit, {configuration(point.configuration)} predicts the least error, {error(chosen)}"]
     out.append(f"it costs {said(point.cost, unit)}, {percent(point.cost / asked.budget)} of the budget; "
                f"{percent(point.encoder_share)} of that is the vision encoder")
-    out.append(_sureness(point, ties))
+    out.append(_sureness(point, ties, asked.question.tolerance))
     out += [bottleneck.sentence, value.sentence, then.sentence]
     return tuple(out)
 
 
-def _sureness(point: FrontierPoint, ties: Sequence[NearTie]) -> str:
+def _sureness(point: FrontierPoint, ties: Sequence[NearTie], tolerance: float) -> str:
     agreed = f"{chance(point.probability_best)} of the noise draws choose it too"
     if not point.tie_count:
-        return f"{agreed}, and no other configuration comes near its error"
+        unsure = ", but that others are really worse is not sure" if point.probability_best < AGREED else ""
+        return f"{agreed}; no other is predicted within {percent(tolerance)} of its error{unsure}"
     cheap = min(ties, key=lambda tie: tie.cost)
     less = 1 - cheap.cost / point.cost
     saving = f"; of them {configuration(cheap.configuration)} costs {percent(less)} less" if less > 0.005 else ""
@@ -95,9 +96,6 @@ def _choice(asked: Asked, point: FrontierPoint) -> list[Risk]:
     if point.probability_best < AGREED:
         out.append(Risk(kind="uncertain-choice", sentence=(
             f"only {chance(point.probability_best)} of the noise draws choose this very configuration")))
-    if point.error > 1:
-        out.append(Risk(kind="above-one", sentence="the predicted error is above 100 %: the law is used beyond what it "
-                                                   "can describe"))
     return out
 
 
@@ -123,12 +121,15 @@ def _law(asked: Asked, point: FrontierPoint) -> list[Risk]:
 
 def _parameters(model: Model, target: TargetModel) -> list[str]:
     """Sentences on exponents at a bound and on terms that are gone, whose exponents mean nothing."""
-    out, alive = [], set()
+    out, alive, gone = [], set(), []
     for term in model.form.terms:
         if target.parameters.get(term.coefficient) == 0:
-            out.append(f"the term of {term.coefficient} is gone from the law: the measurements show no such effect")
+            gone.append(term.coefficient)
         else:
             alive |= {power.parameter for power in term.exponents.values()}
+    if gone:
+        out.append(f"the best fit has no {'terms' if len(gone) > 1 else 'term'} of {', '.join(gone)}; how large "
+                   f"{'they' if len(gone) > 1 else 'it'} may still be, the profile intervals of the study say")
     for name in model.form.exponent_names:
         if name not in alive or name not in target.parameters:
             continue
@@ -146,6 +147,8 @@ def _money(answerer: Answerer, asked: Asked, point: FrontierPoint) -> list[Risk]
         out.append(Risk(kind="uncalibrated", sentence=f"times of {profile.gpu} follow from its data sheet: measure "
                                                       "them with vidscale calibrate"))
     vlm = answerer.vlm(asked.settings, point.configuration.lm_params)
+    strange = encoder_note(asked.cost, asked.lattice.points, answerer.encoder or asked.model.encoder)
+    out += [Risk(kind="other-encoder", sentence=strange)] if strange else []
     if set(asked.settings.kinds) - {"flops", "lm-only"} and (vlm is None or vlm.lm.interpolated):
         out.append(Risk(kind="stand-in-model", sentence=(
             f"no model of {asked.settings.model} has {LM_PARAMS} {point.configuration.lm_params:.4g}: its shape is a "

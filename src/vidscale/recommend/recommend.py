@@ -8,6 +8,7 @@ is what would change the choice: the next step of budget, twice the data, each f
 import numpy as np
 
 from vidscale.cost.units import said
+from vidscale.errors import InputError
 from vidscale.frontier import search_values, steps_of
 from vidscale.recommend.answerer import Answerer, Asked
 from vidscale.recommend.commands import STOCK_TOKENS, Stock, commands
@@ -62,6 +63,8 @@ def _answer(answerer: Answerer, asked: Asked) -> Recommendation:
         seed=q.seed, naive=False)
     point = report.points[0]
     best = point.configuration
+    if point.error > 1:
+        raise InputError(_beyond(asked))
     values = asked.values(asked.data_size)
     chosen = ErrorEstimate(value=point.error, mean_low=point.mean_low, mean_high=point.mean_high,
                            new_low=point.new_low, new_high=point.new_high, level=q.level, n_eval=point.n_eval)
@@ -100,6 +103,16 @@ def _stock(answerer: Answerer, asked: Asked, values: np.ndarray, point: Frontier
     return Stock(configuration=x, vlm=answerer.vlm(asked.settings, x.lm_params), sentence=(
         f"of what stock vLLM serves as it is, {tokens} tokens per frame, {configuration(x)} is the best that the "
         f"budget buys, with {more} more error; --allow tokens_per_frame={tokens} tells all about it"))
+
+
+def _beyond(asked: Asked) -> str:
+    """What to say where the law predicts more error than there can be, and so nothing."""
+    sizes = asked.model.data_sizes
+    measured = f"; measured are {size(sizes[0])} to {size(sizes[-1])} finetuning examples, ask nearer to that" if len(
+        sizes) else "; ask nearer to what was measured"
+    where = f" at {size(asked.data_size)} finetuning examples" if asked.model.data_varies else ""
+    return (f"the law predicts an error above 100 % for everything that {said(asked.budget, asked.cost.unit)} buys"
+            f"{where}{measured}")
 
 
 def _range(asked: Asked) -> tuple[float, float]:
@@ -153,7 +166,34 @@ def _next_data(answerer: Answerer, asked: Asked, point: FrontierPoint) -> NextDa
 
 
 def _bottleneck(asked: Asked, best: ScalingFactors, value: float, cost: CostDetail) -> Bottleneck:
-    """The error of the next level of each factor alone, and which part of the model costs most."""
+    """Which factor the law says holds the error up, what may be done about it, and which part costs most."""
+    doublings, steps = _doublings(asked, best, value), _steps(asked, best, value)
+    part, share = _dominant(cost)
+    spent = f"{percent(share)} of the cost goes to the {part}"
+    most = max(doublings, key=doublings.__getitem__, default=None)
+    if most is None or doublings[most] <= SAME:
+        return Bottleneck(factor=None, doublings=doublings, steps=steps, dominant_part=part, share=share, sentence=(
+            f"no single factor holds the error up: more of none of them alone lowers it; {spent}"))
+    others = ", ".join(f"{NAMES[name]} {percent(gain)}" for name, gain in doublings.items() if name != most)
+    said_of_it = (f"the {NAMES[most]} hold{'s' if most == FACTORS[0] else ''} the error up most: twice as much of it "
+                  f"alone would lower it by {percent(doublings[most])}{f' ({others})' if others else ''}")
+    return Bottleneck(factor=most, doublings=doublings, steps=steps, dominant_part=part, share=share,
+                      sentence=f"{said_of_it}; {_may_be_raised(asked, most, steps)}; {spent}")
+
+
+def _doublings(asked: Asked, best: ScalingFactors, value: float) -> dict[str, float]:
+    """Relative fall of the error by twice as much of each factor alone: equal steps, which levels are not."""
+    found = {}
+    for k, name in enumerate(FACTORS):
+        if name in asked.model.form.factors:
+            row = np.array([[*best, asked.data_size]])
+            row[0, k] *= 2
+            found[name] = 1 - float(asked.model.error(asked.target, row, asked.question.predictor)[0]) / value
+    return found
+
+
+def _steps(asked: Asked, best: ScalingFactors, value: float) -> tuple[OneStep, ...]:
+    """The next level of each factor that has one to choose."""
     steps, shape = [], asked.lattice.shape
     here = [int(np.argmin(np.abs(asked.lattice.levels[f] - getattr(best, f)))) for f in FACTORS]
     for k, name in enumerate(FACTORS):
@@ -164,20 +204,19 @@ def _bottleneck(asked: Asked, best: ScalingFactors, value: float, cost: CostDeta
         then, price = float(asked.model.error(asked.target, row, asked.question.predictor)[0]), asked.prices[place]
         steps.append(OneStep(factor=name, value=float(row[0, k]), error=then, gain=1 - then / value,
                              cost=float(price) if np.isfinite(price) else None))
-    part, share = _dominant(cost)
-    spent = f"{percent(share)} of the cost goes to the {part}"
-    if not steps or max(step.gain for step in steps) <= SAME:
-        why = "every factor that matters is at its largest" if not steps else "no factor alone lowers the error further"
-        return Bottleneck(factor=None, steps=tuple(steps), dominant_part=part, share=share,
-                          sentence=f"no single factor holds the error up: {why}; {spent}")
-    worst = max(steps, key=lambda step: step.gain)
-    price = "which a limit forbids" if worst.cost is None else f"at {said(worst.cost, asked.cost.unit)}"
-    others = ", ".join(f"{NAMES[s.factor]} {percent(s.gain)}" for s in steps if s is not worst)
-    return Bottleneck(
-        factor=worst.factor, steps=tuple(steps), dominant_part=part, share=share,
-        sentence=f"the {NAMES[worst.factor]} hold{'s' if worst.factor == FACTORS[0] else ''} the error up most: "
-                 f"{factor(worst.factor, worst.value)} alone would lower it by {percent(worst.gain)}, {price}"
-                 f"{f' (one level more of the others: {others})' if others else ''}; {spent}")
+    return tuple(steps)
+
+
+def _may_be_raised(asked: Asked, most: str, steps: tuple[OneStep, ...]) -> str:
+    """What of it may be chosen; of the other factors, where that one is at its largest."""
+    helpful = [step for step in steps if step.gain > SAME]
+    own = next((step for step in helpful if step.factor == most), None)
+    best = own or max(helpful, key=lambda step: step.gain, default=None)
+    largest = "" if own else "it is the largest that may be chosen, and "
+    if best is None:
+        return f"{largest}no other that helps may be raised"
+    price = "which a limit forbids" if best.cost is None else f"at {said(best.cost, asked.cost.unit)}"
+    return f"{largest}{factor(best.factor, best.value)} alone would lower it by {percent(best.gain)}, {price}"
 
 
 def _dominant(cost: CostDetail) -> tuple[str, float]:

@@ -214,14 +214,17 @@ class Bottleneck:
     """Which factor holds the error up, and which part of the model the cost.
 
     Attributes:
-        factor: the factor whose next level would lower the error most; None where every factor is at its largest.
-        steps: each factor's next level.
+        factor: the factor of which twice as much would lower the error most by the law, whether or not so much of it
+            may be chosen; None where no factor lowers it.
+        doublings: factor → relative reduction of the error by twice as much of it alone.
+        steps: each factor's next level that may be chosen.
         dominant_part: the part of the model that most of the cost goes to.
         share: its share.
         sentence: the same in words.
     """
 
     factor: str | None
+    doublings: Mapping[str, float]
     steps: tuple[OneStep, ...]
     dominant_part: str
     share: float
@@ -268,8 +271,8 @@ class Risk:
     """A reason to be careful.
 
     Attributes:
-        kind: outside-domain, at-bound, near-tie, uncertain-choice, misfit, law, synthetic, above-one, uncalibrated,
-            stand-in-model, not-servable, weighted or unmeasured.
+        kind: outside-domain, at-bound, near-tie, uncertain-choice, misfit, law, synthetic, uncalibrated,
+            other-encoder, stand-in-model, not-servable, weighted or unmeasured.
         sentence: the same in words.
     """
 

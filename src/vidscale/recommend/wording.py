@@ -3,18 +3,11 @@
 import math
 
 from vidscale.space import DATA_SIZE, FRAMES, LM_PARAMS, TOKENS_PER_FRAME
+from vidscale.space.short import short as size
 
 #: Factors as sentences call them.
 NAMES = {LM_PARAMS: "language-model size", FRAMES: "frames", TOKENS_PER_FRAME: "tokens per frame",
          DATA_SIZE: "finetuning examples"}
-
-
-def size(value: float) -> str:
-    """A count in short: 7.5B, 250k."""
-    for scale, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if value >= scale * (1 - 1e-12):
-            return f"{value / scale:.4g}{letter}"
-    return f"{value:.4g}"
 
 
 def factor(name: str, value: float) -> str:
@@ -51,7 +44,8 @@ def error(estimate) -> str:
 
 
 def percent(fraction: float) -> str:
-    """A fraction in per cent, two digits."""
+    """A fraction in per cent, two digits, without rounding noise."""
+    fraction = 0.0 if abs(fraction) < 1e-9 else fraction
     return f"{100 * fraction:.2g} %".replace("-", "\N{MINUS SIGN}", 1) if fraction < 0 else f"{100 * fraction:.2g} %"
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from vidscale.cost import CostModel
 from vidscale.cost.constraints import Exclusion, base_cost, broken_limits, excluded, exclusions, limit_sentence
-from vidscale.cost.deployment import cost_notes, not_convex
+from vidscale.cost.deployment import cost_notes, encoder_note, not_convex
 from vidscale.errors import InputError
 from vidscale.frontier import (
     Continuum,
@@ -311,7 +311,8 @@ def _said_of(points: Sequence[FrontierPoint]) -> list[str]:
 
 
 def _notes(model: Model, lattice: Lattice, convex: bool, predictor: str, cost_model: CostModel) -> tuple[str, ...]:
-    said = [*cost_notes(cost_model, lattice.points)]
+    strange = encoder_note(cost_model, lattice.points, model.encoder)
+    said = [*cost_notes(cost_model, lattice.points), *([strange] if strange else [])]
     if model.synthetic:
         said.append(f"{model.table} is synthetic: these numbers show the method, not video models")
     if not convex:
