@@ -60,7 +60,7 @@ class PolicyOutcome:
         policy: its name.
         sentence: its rule.
         index: the row of the lattice it picks, −1 where it can afford nothing.
-        error: predicted error of that configuration.
+        error: predicted error of that configuration, at most that of guessing where it is known.
         gain: relative gain in mean accuracy of the optimum over it, (acc* − acc) / acc; nan also where the policy's
             predicted error is 1 or more, so that it has no accuracy to gain on.
         error_reduction: (err − err*) / err.
@@ -185,7 +185,8 @@ def naive_policies(current: ScalingFactors | None = None) -> tuple[Policy, ...]:
 
 
 def compare_policies(
-    values: ArrayLike, lattice: Lattice, cost_model: CostModel, budgets: ArrayLike, policies: Sequence[Policy]
+    values: ArrayLike, lattice: Lattice, cost_model: CostModel, budgets: ArrayLike, policies: Sequence[Policy],
+    ceiling: float = np.inf,
 ) -> PolicyComparison:
     """Each policy beside the optimum, budget by budget.
 
@@ -195,6 +196,7 @@ def compare_policies(
         cost_model: what it truly costs.
         budgets: shape (budgets,), each at least the cheapest configuration's cost.
         policies: the policies, see `naive_policies`.
+        ceiling: an error above this counts as this, for a power law knows no chance: give the error of guessing.
 
     Raises:
         InputError: a budget buys nothing, or values have another shape or sign.
@@ -205,20 +207,21 @@ def compare_policies(
                          f"{len(lattice)} configurations of lattice {lattice.name!r}")
     found = search_values(predicted, lattice_cost(lattice, cost_model), limits)
     optimum = Search(index=found.index[0], error=found.error[0])
-    outcomes = tuple(_outcome(policy, predicted, lattice, cost_model, limits, optimum) for policy in policies)
+    outcomes = tuple(_outcome(policy, predicted, lattice, cost_model, limits, optimum, ceiling) for policy in policies)
     return PolicyComparison(lattice=lattice.name, cost=cost_model.name, budgets=limits, optimum=optimum,
                             outcomes=outcomes)
 
 
 def _outcome(policy: Policy, values: Floats, lattice: Lattice, cost_model: CostModel, budgets: Floats,
-             optimum: Search) -> PolicyOutcome:
+             optimum: Search, ceiling: float) -> PolicyOutcome:
     index = policy.choose(values, lattice, cost_model, budgets)
     feasible = index >= 0
-    error = np.where(feasible, values[index], np.nan)
+    error = np.where(feasible, np.minimum(values[index], ceiling), np.nan)
+    best = np.minimum(optimum.error, ceiling)
     has_accuracy = feasible & (error < 1)
     accuracy = np.where(has_accuracy, 1 - error, np.nan)
-    gain = (error - optimum.error) / accuracy
-    reduction = (error - optimum.error) / error
+    gain = (error - best) / accuracy
+    reduction = (error - best) / error
     return PolicyOutcome(
         policy=policy.name, sentence=policy.sentence, index=index, error=error, gain=gain, error_reduction=reduction,
         mean_gain=_mean(gain[has_accuracy]), mean_error_reduction=_mean(reduction[feasible]),

@@ -293,7 +293,8 @@ def policy_table(
                Column(name="error reduction", unit="%"), Column(name="true cost of its own plan"))
     where = f", data size {examples(size)}" if size is not None else ""
     equal = "FLOPs" if report.unit == FLOPS else base_cost(report.cost_model).name
-    notes = (f"gain and reduction: of the frontier over the policy at equal {equal}, mean over the budgets it serves",
+    notes = (f"gain and reduction: of the frontier over the policy at equal {equal}, mean over the budgets it serves; "
+             "errors above that of guessing count as that",
              "rules. " + ". ".join(f"{o.policy}: {o.sentence}" for o in found.outcomes))
     return Table(title=f"Frontier against naive policies, {target}{where}: {title}", columns=columns, rows=tuple(rows),
                  notes=notes)

@@ -237,7 +237,7 @@ def frontier_report(
             named = float(size) if model.data_varies else None
             if naive:
                 policies[target, named] = compare_policies(values[i], lattice, cost_model, budgets,
-                                                         policies_for(lattice, current))
+                                                         policies_for(lattice, current), 1 - (fitted.chance or 0.0))
             if naive and not counts_flops:
                 regret[target, named] = flops_regret(values[i], lattice, cost_model, planner or model.cost(), budgets)
             rows = np.column_stack([lattice.points[chosen.index[i]], np.full(len(budgets), size)])

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import spearmanr
 
 from vidscale.cost import CostModel
 from vidscale.cost.deployment import CostSettings, cost_of
@@ -17,6 +16,7 @@ from vidscale.space import DATA_SIZE, Lattice, ScalingFactors, dense_lattice, de
 from vidscale.study.elasticity import ElasticityReport, elasticity_reports, no_continuous, no_elasticity
 from vidscale.study.frontier import CurrentReport, FrontierReport, current_report, default_budgets, frontier_report
 from vidscale.study.model import Model, check_predictor, make_model
+from vidscale.study.table_notes import table_notes
 from vidscale.validate import (
     Comparison,
     FullFits,
@@ -321,14 +321,7 @@ def _notes(
     report: FrontierReport, elasticities: Sequence[ElasticityReport],
 ) -> tuple[str, ...]:
     notes = list(table.notes)
-    known = np.isfinite(obs.error[:, -1])
-    columns = [obs.x[known, k] for k in range(obs.x.shape[1])]
-    varied = known.any() and np.ptp(obs.error[known, -1]) > 0 and all(np.ptp(column) > 0 for column in columns)
-    ranks = [float(np.asarray(spearmanr(column, obs.error[known, -1]))[0]) for column in columns] if varied else [0.0]
-    rising = [bool(rank > 0.2) for rank in ranks]
-    if all(rising) and len(rising) > 1:
-        notes.append(f"the error rises with {', '.join(obs.factors)}: if the column holds scores, declare "
-                     "--metric score")
+    notes += table_notes(table, obs, full)
     if len(table.tasks) > 1 and obs.targets[0] in table.tasks:
         notes.append(f"no average: no run has all {len(table.tasks)} tasks (rows of one run share seed and run_id)")
     notes += [f"{name} coincides with {twin} here" for name, twin in comparison.same.items()]
