@@ -124,7 +124,7 @@ def test_files_that_are_no_fit(tmp_path, raw, said):
 
 def test_paths_that_are_no_file(tmp_path):
     refused(tmp_path / "none.json", "No such file")
-    refused(tmp_path, "is a folder")
+    refused(tmp_path, "the folder has no fit.json")
     os.mkfifo(tmp_path / "pipe")
     refused(tmp_path / "pipe", "no plain file")
     with open(tmp_path / "big.json", "wb") as file:

@@ -47,7 +47,7 @@ def recommend(
     from dataclasses import replace
 
     from vidscale.cli.screen import use_threads
-    from vidscale.cli.source import encoder, load_saved, open_model, study_settings
+    from vidscale.cli.source import encoder, load_saved, near_tie, open_model, study_settings
     from vidscale.cli.words import budget as amount
     from vidscale.cli.words import configuration, factor_value, number, numbers
     from vidscale.recommend import Answerer, Question
@@ -65,7 +65,7 @@ def recommend(
         budget=None if budget is None else amount(budget, settings.cost.unit),
         data_size=None if data_size is None else factor_value("data_size", number(data_size, "--data-size"),
                                                               "--data-size"),
-        task=task, weights=weights or None, **allowed(allow), tolerance=near, lattice=lattice,
+        task=task, weights=weights or None, **allowed(allow), tolerance=near_tie(near), lattice=lattice,
         current=None if current is None else configuration(current, "--current"), predictor=predicting.predictor,
         level=predicting.level, n_eval=predicting.n_eval, seed=fitting.seed)
     use_threads(printing)

@@ -65,12 +65,21 @@ def study_settings(
                   "data_sizes": tuple(factor_value("data_size", number(text, "--data-size"), "--data-size")
                                       for text in asking.data_size) or None,
                   "current": configuration(asking.current, "--current") if asking.current else None,
-                  "tolerance": asking.near}
+                  "tolerance": near_tie(asking.near)}
     if predicting is not None:
+        if predicting.n_eval is not None and not 1 <= predicting.n_eval < math.inf:
+            raise InputError(f"--n-eval is {predicting.n_eval!r}; a measurement has at least 1 question")
         given |= {"predictor": predicting.predictor, "level": predicting.level, "n_eval": predicting.n_eval}
     settings = StudySettings(**given)
     check_settings(settings)
     return settings
+
+
+def near_tie(near: float) -> float:
+    """The excess that counts as a near-tie, as --near gives it."""
+    if not 0 <= near < 1:
+        raise InputError(f"--near is {near!r}; allowed is a fraction in [0, 1), such as 0.01")
+    return near
 
 
 def cost_settings(costing: Costing, stored: "CostSettings | None" = None) -> "CostSettings":
@@ -111,22 +120,12 @@ def cost_settings(costing: Costing, stored: "CostSettings | None" = None) -> "Co
 
 def check_settings(settings: "StudySettings") -> None:
     """Raise InputError for settings that can be seen to be unusable before any work."""
-    from vidscale.study import LATTICES, resolve_forms
-    from vidscale.study.model import check_predictor
-    from vidscale.validate import check_level
+    from vidscale.study import resolve_forms
 
-    check_level(settings.level)
-    check_predictor(settings.predictor)
     settings.fit_settings()
     resolve_forms(settings.forms)
     if settings.form is not None:
         resolve_forms([settings.form])
-    if settings.lattice not in LATTICES:
-        raise InputError(f"unknown lattice {settings.lattice!r}; allowed are {', '.join(LATTICES)}")
-    if not 0 <= settings.tolerance < 1:
-        raise InputError(f"--near is {settings.tolerance!r}; allowed is a fraction in [0, 1), such as 0.01")
-    if settings.n_eval is not None and not (1 <= settings.n_eval < math.inf):
-        raise InputError(f"--n-eval is {settings.n_eval!r}; a measurement has at least 1 question")
 
 
 def check_question(model: "Model", settings: "StudySettings") -> "tuple[Lattice, CostModel, Any, Any]":

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from vidscale.cost.paper import CostModel, CostTerms
 from vidscale.cost.units import BYTES, DOLLARS, FLOPS, GPU_SECONDS, SECONDS, read_amount, said, unit
 from vidscale.errors import InputError
+from vidscale.given import number_given
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -49,8 +50,9 @@ class Limit:
     def __post_init__(self) -> None:
         if self.kind not in LIMITS:
             raise InputError(f"cannot limit {self.kind!r}; allowed are {', '.join(LIMITS)}")
-        if not 0 < self.value < np.inf:
-            raise InputError(f"the limit on {self.kind} is {self.value:g}; allowed are positive finite amounts")
+        counted = f"allowed are positive finite numbers of {LIMITS[self.kind]}"
+        if not 0 < number_given(self.value, f"the limit on {self.kind}", counted) < np.inf:
+            raise InputError(f"the limit on {self.kind} is {self.value:g}; {counted}")
 
     @property
     def bound(self) -> str:

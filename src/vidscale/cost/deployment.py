@@ -37,6 +37,7 @@ from vidscale.cost.paper import (
 from vidscale.cost.profile import Profile, load_profile, prior_profile, profile_for
 from vidscale.cost.units import BYTES, DOLLARS, FLOPS, GPU_SECONDS, SECONDS
 from vidscale.errors import InputError
+from vidscale.given import number_given
 from vidscale.space import Ladder, VideoVLM, ladder
 from vidscale.space.distinct import distinct_pairs
 from vidscale.space.huggingface import read_config
@@ -85,14 +86,15 @@ class CostSettings:
     encoder: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
+        if not isinstance(self.kind, str) or self.kind not in KINDS:
             raise InputError(f"unknown cost {self.kind!r}; allowed are {', '.join(KINDS)}")
         for name, least in (("batch", 1), ("text_tokens", 0), ("output_tokens", 1)):
-            value = getattr(self, name)
-            if not (value == int(value) and least <= value <= 10**9):
-                raise InputError(f"{name} is {value!r}; allowed are whole numbers from {least} to {10**9:,}")
-        if self.price is not None and not 0 < self.price < float("inf"):
-            raise InputError(f"price is {self.price:g}; allowed are positive finite dollars per GPU-hour")
+            value, allowed = getattr(self, name), f"allowed are whole numbers from {least} to {10**9:,}"
+            if not (least <= number_given(value, name, allowed) <= 10**9 and value == int(value)):
+                raise InputError(f"{name} is {value!r}; {allowed}")
+        paid = "allowed are positive finite dollars per GPU-hour, such as 2.5"
+        if self.price is not None and not 0 < number_given(self.price, "price", paid) < float("inf"):
+            raise InputError(f"price is {self.price:g}; {paid}")
 
     @property
     def unit(self) -> str:

@@ -6,9 +6,10 @@ tables and axes show them in one that reads well (TFLOPs, ms, GB).
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Any
 
 from vidscale.errors import InputError
 
@@ -47,8 +48,9 @@ _COUNTS = {"": "1", "k": "1e3", "K": "1e3", "M": "1e6", "G": "1e9", "g": "1e9", 
 
 _UNITS = {
     FLOPS: Unit(name=FLOPS, shown="TFLOPs", scale=1e12, column="flops", axis="TFLOPs per video",
-                example="15e12 or 15T",
-                suffixes={p + end: s for p, s in _COUNTS.items() for end in ("", "FLOP", "FLOPs", "FLOPS", "flops")}),
+                example="15e12, 15T or, where models are small, 5G",
+                suffixes={**{p + end: s for p, s in _COUNTS.items() for end in ("", "FLOP", "FLOPs", "FLOPS", "flops")},
+                          **{p + "F": s for p, s in _COUNTS.items() if p}}),
     SECONDS: Unit(name=SECONDS, shown="ms", scale=1e-3, column="s", axis="ms per request", example="500ms or 0.5s",
                   suffixes=_TIMES),
     GPU_SECONDS: Unit(name=GPU_SECONDS, shown="GPU-ms", scale=1e-3, column="gpu_s", axis="GPU-ms per video",
@@ -131,7 +133,8 @@ def read_amount(text: str, name: str, what: str) -> float:
     suffix = found["dollar"] + (found["suffix"] or "").strip()
     scale = _scale(suffix, wanted)
     if scale is None:
-        raise InputError(f"{what}: {text!r} {_other(suffix)}, but what it bounds is counted in {wanted.shown}; {write}")
+        counted = FLOPS if name == FLOPS else wanted.shown
+        raise InputError(f"{what}: {text!r} {_other(suffix)}, but what it bounds is counted in {counted}; {write}")
     # 2.8 * 1e9 is not 2.8e9 to the last bit; in decimals it is.
     try:
         value = float(Decimal(found["sign"] + found["number"].replace("_", "")) * Decimal(scale))
@@ -140,6 +143,31 @@ def read_amount(text: str, name: str, what: str) -> float:
     if not math.isfinite(value):
         raise InputError(f"{what}: {text!r} is too large a number; {write}")
     return value
+
+
+def guessed(text: str, names: Sequence[str]) -> tuple[float, str] | None:
+    """(number, unit) that a text most likely means, in the first of some units it can be read in; None where in none.
+
+    Example:
+        >>> guessed("24GB", (SECONDS, BYTES))
+        (24000000000.0, 'bytes')
+    """
+    for name in names:
+        try:
+            return read_amount(text, name, "it"), name
+        except InputError:
+            continue
+    return None
+
+
+def number_text(value: Any) -> str:
+    """A number as one would type it in Python: 800000, 0.3, 2.4e10.
+
+    Example:
+        >>> number_text(24e9)
+        '2.4e10'
+    """
+    return f"{value:.15g}" if 1e-4 <= abs(value) < 1e7 else f"{value:.6g}".replace("e+0", "e").replace("e+", "e")
 
 
 def _scale(suffix: str, of: Unit) -> str | None:

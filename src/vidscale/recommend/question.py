@@ -7,10 +7,48 @@ from types import MappingProxyType
 from typing import Any
 
 from vidscale.cost.constraints import Limit
-from vidscale.cost.deployment import TIMED, CostSettings
+from vidscale.cost.deployment import KINDS, TIMED, CostSettings
 from vidscale.cost.hardware import gpus
+from vidscale.cost.units import BYTES, FLOPS, guessed, number_text
 from vidscale.errors import InputError
+from vidscale.given import number_given, numbers_given, table_given, text_given, whole_given
 from vidscale.space import ScalingFactors
+
+#: What the numbers of a question are numbers of.
+TAKEN_IN = {
+    "budget": "a budget is a number in the unit of its cost (FLOPs, but s for ttft and latency, GPU-s for gpu-seconds, "
+              "dollars per million videos for dollars)",
+    "data_size": "it is a number of finetuning examples", "memory_limit_bytes": "it is a number of bytes",
+    "price": "it is a number of dollars per GPU-hour", "level": "it is a probability between 0 and 1",
+    "tolerance": "it is a fraction in [0, 1)", "n_eval": "it is a number of questions",
+    "lm_params": "it is a number of parameters, or several", "frames": "it is a number of frames, or several",
+    "tokens_per_frame": "it is a number of visual tokens per frame, or several",
+    "weights": "they are a number for each task, such as {'reading': 2}",
+    "limits": "they are a number for each kind of cost, in FLOPs, seconds, GPU-seconds or dollars per million videos, "
+              "such as {'ttft': 0.3}",
+    "batch": "it is a whole number of requests", "output_tokens": "it is a whole number of tokens",
+    "text_tokens": "it is a whole number of tokens", "seed": "it is a whole number",
+}
+_SUCH_AS = {"budget": 15e12, "data_size": 1e6, "memory_limit_bytes": 24e9, "price": 2.5, "level": 0.9,
+            "tolerance": 0.01, "n_eval": 3000, "lm_params": 7.5e9, "frames": 32, "tokens_per_frame": 196, "batch": 8,
+            "output_tokens": 64, "text_tokens": 50, "seed": 0}
+#: The units that a text in place of a number is read in, to say which number it is.
+_MEANT_IN = {"memory_limit_bytes": (BYTES, FLOPS), "budget": tuple(dict.fromkeys((FLOPS, *KINDS.values())))}
+
+
+def taken_in(name: str, value: Any = None) -> str:
+    """What a field of a question is a number of, and the number to write for what was given.
+
+    Example:
+        >>> taken_in("data_size", "800k")
+        'it is a number of finetuning examples: write 800000'
+    """
+    if name not in _SUCH_AS:
+        return TAKEN_IN[name]
+    found = guessed(value, _MEANT_IN.get(name, (FLOPS,))) if isinstance(value, str) else None
+    if found is None:
+        return f"{TAKEN_IN[name]}: write one such as {number_text(_SUCH_AS[name])}"
+    return f"{TAKEN_IN[name]}: write {number_text(found[0])}{f' for {found[1]}' if name == 'budget' else ''}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,12 +69,13 @@ class Question:
         data_size: finetuning examples; None takes the most that were measured.
         task: the target; None takes the average over tasks, or the only task.
         weights: task → weight, in place of a task.
-        lm_params: the only language-model sizes that may be chosen; empty for all of the lattice.
+        lm_params: the only language-model sizes that may be chosen, one or several; empty for all of the lattice.
         frames: the only numbers of frames that may be chosen; empty for all.
         tokens_per_frame: the only visual tokens per frame that may be chosen; empty for all.
         memory_limit_bytes: most GPU memory that a batch of requests may take.
         limits: other kind of cost → the most of it, in its unit, such as {"ttft": 0.3}.
-        current: the configuration in use now, to compare with.
+        current: the configuration in use now, to compare with: ScalingFactors, a mapping of the three factors, or three
+            numbers.
         predictor: "point" (the fit to all runs) or "bagged" (the median over resampled runs).
         lattice: what may be chosen: measured, published, deployable or dense.
         level: probability of the intervals.
@@ -45,7 +84,7 @@ class Question:
         seed: seed of the new measurement's noise.
 
     Raises:
-        InputError: a number is out of range, or both a task and weights are given.
+        InputError: a number is none or out of range, or both a task and weights are given.
 
     Example:
         >>> Question(budget=15e12, data_size=1e6).predictor
@@ -79,24 +118,45 @@ class Question:
     def __post_init__(self) -> None:
         for name in ("budget", "data_size", "memory_limit_bytes", "price"):
             value = getattr(self, name)
-            if value is not None and not 0 < value < math.inf:
-                raise InputError(f"{name} is {value!r}; allowed are positive finite numbers")
+            if value is not None and not 0 < self._number(name) < math.inf:
+                raise InputError(f"{name} is {number_text(value)}; allowed are positive finite numbers, and "
+                                 f"{taken_in(name)}")
         for name in ("lm_params", "frames", "tokens_per_frame"):
-            values = tuple(float(v) for v in getattr(self, name))
+            given = getattr(self, name)
+            values = numbers_given(() if given is None else given, name, taken_in(name, given))
             wrong = [v for v in values if not 0 < v < math.inf]
             if wrong:
                 raise InputError(f"{name} has {wrong[0]!r}; allowed are positive finite numbers")
             object.__setattr__(self, name, values)
+        if self.current is not None:
+            try:
+                object.__setattr__(self, "current", ScalingFactors.of(self.current))
+            except InputError as problem:
+                raise InputError(f"current: {problem}") from None
+        for name in ("cost", "gpu", "model", "task", "predictor", "lattice"):
+            if getattr(self, name) is not None:
+                text_given(getattr(self, name), name, "it is a name, a text")
+        self._check_choices()
+
+    def _number(self, name: str) -> float:
+        value = getattr(self, name)
+        return number_given(value, name, taken_in(name, value))
+
+    def _check_choices(self) -> None:
+        if self.weights is not None:
+            table_given(self.weights, "weights", taken_in("weights"))
         if self.task is not None and self.weights:
             raise InputError("both task and weights are given; a question has one target, leave one of them out")
-        if not 0 < self.level < 1:
+        if not 0 < self._number("level") < 1:
             raise InputError(f"level is {self.level!r}; allowed is a number between 0 and 1, such as 0.9")
-        if not 0 <= self.tolerance < 1:
+        if not 0 <= self._number("tolerance") < 1:
             raise InputError(f"tolerance is {self.tolerance!r}; allowed is a fraction in [0, 1), such as 0.01")
-        if self.n_eval is not None and not 1 <= self.n_eval < math.inf:
+        if self.n_eval is not None and not 1 <= self._number("n_eval") < math.inf:
             raise InputError(f"n_eval is {self.n_eval!r}; a measurement has at least 1 question")
-        if self.seed != int(self.seed) or not 0 <= self.seed < 2**63:
-            raise InputError(f"seed is {self.seed!r}; allowed are whole numbers from 0")
+        whole_given(self.seed, "seed", 0)
+        if self.seed >= 2**63:
+            raise InputError(f"seed is {self.seed!r}; allowed are whole numbers from 0 below 2**63")
+        table_given(self.limits, "limits", taken_in("limits"))
         if "memory" in self.limits:
             raise InputError("limits has memory; say memory_limit_bytes instead")
 

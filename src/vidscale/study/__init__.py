@@ -21,10 +21,9 @@ from vidscale.study.frontier import (
     policies_for,
 )
 from vidscale.study.model import PREDICTORS, Model, TargetModel, make_model
+from vidscale.study.settings import LATTICES, StudySettings
 from vidscale.study.study import (
-    LATTICES,
     Study,
-    StudySettings,
     bootstrap_model,
     choose_form,
     cost_model,

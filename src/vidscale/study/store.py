@@ -33,6 +33,8 @@ from vidscale.validate import Noise
 Floats = NDArray[np.float64]
 
 SCHEMA, VERSION = "vidscale-fit", 2
+#: What the file is called in the folder of a study.
+FIT_FILE = "fit.json"
 KEYS = ("schema", "version", "table", "synthetic", "data_hash", "encoder", "form", "levels", "targets")
 #: Limits on what is read, far above what any study writes.
 MAX_BYTES = 64 * 2**20
@@ -84,16 +86,19 @@ def _umask() -> int:
     return mask
 
 
-def load_model(path: Path) -> Model:
+def load_model(path: str | os.PathLike[str]) -> Model:
     """Read a model that `save_model` wrote.
 
     Args:
-        path: the file.
+        path: the file, or the folder of a study, which holds it as fit.json.
 
     Raises:
         InputError: the file cannot be read, is no fit, is of a newer version, or anything in it is missing, of the
             wrong kind or size, or not finite.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"a fit is read from a path, not from a {type(path).__name__}; give the path of a fit.json or "
+                         "of a study's folder")
     path = Path(path)
     try:
         content = _parse(path)
@@ -105,7 +110,9 @@ def load_model(path: Path) -> Model:
 def _parse(path: Path) -> Any:
     try:
         if path.is_dir():
-            raise InputError("is a folder; give the fit.json inside it")
+            path = path / FIT_FILE
+            if not path.is_file():
+                raise InputError(f"the folder has no {FIT_FILE}; give a folder that a study was written to")
         if path.exists() and not path.is_file():
             raise InputError("is no plain file")
         if path.stat().st_size > MAX_BYTES:

@@ -1,7 +1,7 @@
 """The whole analysis: compare forms, fit the best one, bootstrap it, and read off frontier and elasticities."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,19 +9,21 @@ from numpy.typing import NDArray
 from vidscale.cost import CostModel
 from vidscale.cost.deployment import CostSettings, cost_of
 from vidscale.errors import InputError
-from vidscale.fit import FitSettings, Interval, profile
+from vidscale.fit import Interval, profile
 from vidscale.forms import PAPER_FORMS, Posynomial, load_form
-from vidscale.measurements import MeasurementTable, Observations, observations, parse_rule, select
-from vidscale.space import DATA_SIZE, Lattice, ScalingFactors, dense_lattice, deployable_lattice, published_lattice
+from vidscale.given import shortly
+from vidscale.measurements import MeasurementTable, Observations, observations, parse_rule, read_measurements, select
+from vidscale.measurements.read import Source
+from vidscale.space import DATA_SIZE, Lattice, dense_lattice, deployable_lattice, published_lattice
 from vidscale.study.elasticity import ElasticityReport, elasticity_reports, no_continuous, no_elasticity
 from vidscale.study.frontier import CurrentReport, FrontierReport, current_report, default_budgets, frontier_report
-from vidscale.study.model import Model, check_predictor, make_model
+from vidscale.study.model import Model, make_model
+from vidscale.study.settings import LATTICES, StudySettings
 from vidscale.study.table_notes import table_notes
 from vidscale.validate import (
     Comparison,
     FullFits,
     Plan,
-    check_level,
     compare,
     fit_runs,
     plan_holdout,
@@ -31,65 +33,6 @@ from vidscale.validate import (
 )
 
 Floats = NDArray[np.float64]
-
-LATTICES = ("measured", "published", "deployable", "dense")
-
-
-@dataclass(frozen=True, kw_only=True)
-class StudySettings:
-    """Everything that decides a study's numbers; with the table it reproduces them to the byte.
-
-    Args:
-        forms: forms to compare: catalogue names, paths of .toml files, or forms. To the default, the paper's four, Li
-            et al.'s is added where the data size does not vary: it is what mult then amounts to.
-        form: the form to deploy; None takes the one that predicts held-out runs best.
-        weights: task → weight, for a weighted target in place of the average.
-        split: rule for the training side of extrapolation, such as "sweep=star"; "auto" takes that rule where the
-            table has star and other sweeps, "none" none.
-        folds: folds of the cross-validation, at most one per configuration; 0 for none.
-        draws: draws of either bootstrap.
-        level: probability of intervals for predictions and elasticities; parameters get 95 % profile intervals.
-        predictor: "point" or "bagged".
-        lattice: "measured", "published", "deployable" or "dense".
-        cost: what an inference costs, and limits on it; the paper's FLOPs by default.
-        budgets: in the unit of the cost; None spreads six over the lattice.
-        data_sizes: at which the frontier is given; None takes the measured ones (four at most).
-        fixed: factors held at a value.
-        current: the configuration in use now.
-        tolerance: relative excess over the best error that counts as a near-tie.
-        n_eval: questions of the new measurement that the second interval speaks of.
-        encoder: (encoder_params, encoder_tokens) of the paper's formula; None takes the data's own, else the paper's.
-        pins: parameters held at a value.
-        loss, delta, starts, seed: see `FitSettings`.
-    """
-
-    forms: tuple[str | Posynomial, ...] = PAPER_FORMS
-    form: str | None = None
-    weights: Mapping[str, float] | None = None
-    split: str = "auto"
-    folds: int = 10
-    draws: int = 100
-    level: float = 0.9
-    predictor: str = "point"
-    lattice: str = "measured"
-    cost: CostSettings = field(default_factory=CostSettings)
-    budgets: tuple[float, ...] | None = None
-    data_sizes: tuple[float, ...] | None = None
-    fixed: Mapping[str, float] | None = None
-    current: ScalingFactors | None = None
-    tolerance: float = 0.01
-    n_eval: float | None = None
-    encoder: tuple[float, float] | None = None
-    pins: Mapping[str, float] | None = None
-    loss: str = "log-mse"
-    delta: float = 1e-3
-    starts: int = 32
-    seed: int = 0
-
-    def fit_settings(self) -> FitSettings:
-        """The part that decides how fits are done."""
-        return FitSettings(loss=self.loss, delta=self.delta, starts=self.starts, seed=self.seed)
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Study:
@@ -128,11 +71,14 @@ class Study:
     notes: tuple[str, ...]
 
 
-def run_study(table: MeasurementTable, settings: StudySettings | None = None, *, tick=lambda text: None) -> Study:
+def run_study(
+    table: MeasurementTable | Source, settings: StudySettings | None = None, *, tick=lambda text: None
+) -> Study:
     """Do the whole analysis of a table.
 
     Args:
-        table: checked measurements (`read_measurements`).
+        table: checked measurements (`read_measurements`), or what that reads without a declaration: the name of a
+            bundled dataset, the path of a file, or a DataFrame.
         settings: what is asked.
         tick: called with a line of text as work goes on.
 
@@ -140,10 +86,10 @@ def run_study(table: MeasurementTable, settings: StudySettings | None = None, *,
         InputError: anything about the table or the settings that cannot be used; the message says what to do.
     """
     settings = settings or StudySettings()
-    check_level(settings.level)
-    check_predictor(settings.predictor)
-    if settings.seed < 0:
-        raise InputError(f"seed is {settings.seed}; allowed are whole numbers from 0")
+    if not isinstance(settings, StudySettings):
+        raise InputError(f"settings is {shortly(settings)}; give a StudySettings, such as StudySettings(draws=100)")
+    if not isinstance(table, MeasurementTable):
+        table = read_measurements(table)
     obs = observations(table, weights=settings.weights)
     if not obs.factors:
         raise InputError(f"no factor varies in table {table.name!r}: all {len(obs)} runs have one configuration; "
