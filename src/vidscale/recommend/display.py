@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from html import escape
 
 from vidscale.cost.units import said
+from vidscale.measurements import AVERAGE, WEIGHTED
 from vidscale.recommend.recommendation import Command, Recommendation
 from vidscale.recommend.wording import chance, configuration, decimals, error, size
 
@@ -26,7 +27,8 @@ def summary(found: Recommendation) -> list[Row]:
     c, e = found.cost, found.error
     budget = found.question.budget
     places = decimals((e.mean_high - e.mean_low) * 50)
-    questions = "" if e.n_eval is None else f" of {e.n_eval:.0f} questions"
+    effect = " in effect" if found.target in (AVERAGE, WEIGHTED) else ""
+    questions = "" if e.n_eval is None else f" of {e.n_eval:.0f} questions{effect}"
     out = [("configuration", configuration(found.configuration)),
            ("predicted error", error(e)),
            ("a new measurement" + questions, f"{100 * e.new_low:.{places}f} to {100 * e.new_high:.{places}f} %"),

@@ -153,7 +153,8 @@ def error_figure(study: "Study") -> Figure:
     for axes in (left, right):
         budget_axis(axes.xaxis, budgets[0], budgets[-1], cost.unit)
         percent_axis(axes.yaxis, "predicted task error (%)" if axes is left else "")
-        axes.set_ylim(floor - 0.08 * (top - floor), top + 0.12 * (top - floor))
+        span = max(top - floor, 1e-3 * top)  # a law may say the same of everything
+        axes.set_ylim(floor - 0.08 * span, top + 0.12 * span)
     level = f"{100 * settings.level:.4g} % interval of the true mean"
     left.set_title(f"frontier; bands: {level}")
     right.set_title("frontier and naive policies" + (f", n = {examples(float(sizes[last]))}" if study.model.data_varies

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vidscale.cost.constraints import base_cost, limit_sentence
 from vidscale.cost.deployment import not_convex
 from vidscale.cost.units import FLOPS, Unit, unit
+from vidscale.measurements import AVERAGE, WEIGHTED
 from vidscale.report.numbers import NONE, amount, chance, examples, interval, params, percent, plain, still, with_unit
 from vidscale.space import FACTORS, ScalingFactors
 
@@ -231,7 +232,8 @@ def frontier_notes(report: "FrontierReport", points: "Sequence[FrontierPoint]") 
     """What names a frontier: predictor, lattice, cost, and what its columns mean."""
     counts = {p.n_eval for p in points}
     one = len(counts) == 1 and None not in counts
-    asked = f"of {plain(counts.pop(), 4)} questions" if one else "like those of the data"
+    mean = {p.target for p in points} & {AVERAGE, WEIGHTED}
+    asked = f"of {counts.pop():.0f} questions{' in effect' if mean else ''}" if one else "like those of the data"
     limits = limit_sentence(report.limits, report.excluded)
     return [
         f"{report.predictor} predictor; lattice {report.lattice.name!r}, {len(report.lattice)} configurations; "
@@ -339,6 +341,9 @@ def elasticity_table(reports: "Sequence[ElasticityReport]", *, title: str, targe
             rows.append((f"({number}) {r.kind}", f.factor, value, span, percent(f.share_moved, 2),
                          percent(f.share_at_lower, 2), percent(f.share_at_upper, 2), percent(r.share_slack, 2)))
     notes = tuple(f"({number}) {r.estimator}" for number, r in enumerate(chosen, start=1))
+    if chosen and not any(still(end or 0.0) for r in chosen for f in r.factors for end in (f.value, f.low, f.high)):
+        notes += ("every 0 is a property of the form, not a finding: by it the optimum does not depend on the data "
+                  "size",)
     if chosen and all(r.kind == "lattice" for r in chosen):
         notes += ("no continuous derivative: this cost is no posynomial and has no convex optimum",)
     return Table(title=f"Elasticity of the optimum in data size, {target}: {title}", columns=columns, rows=tuple(rows),
