@@ -77,7 +77,7 @@ train = "train.json"
 evaluation = "test.json"
 videos = "."
 """)
-    ranges = ("--lm-params", "1B", "--frames", "8,16", "--tokens-per-frame", "16,49")
+    ranges = ("--lm-params", "1B", "--frames", "8,16", "--tokens-per-frame", "4,16")
     data = json.loads(run("plan", "star", *ranges, "--recipe", "recipe.toml", "--out", "plan.toml", "--json",
                           *SILENT).out)
     assert data["frozen"] == ["encoder"]
@@ -92,6 +92,14 @@ videos = "."
     layer = 4 * 64**2 + 2 * 64 * 128 + 5 * 64 + 128 + 4 * 64
     assert own["encoder_params"] == 3 * layer + 3 * 14**2 * 64 + 64 + 16 * 64 + 2 * 64
     assert (own["encoder_tokens"], own["notes"]) == (16, [])
+    said = run("plan", "grid", *ranges[:4], "--tokens-per-frame", "25", "--recipe", "recipe.toml", *SILENT).refused()
+    assert "has 4 × 4 patches; plan squares up to 16" in said
+    said = run("plan", "grid", *ranges[:4], "--tokens-per-frame", "5", "--recipe", "recipe.toml", *SILENT).refused()
+    assert "squares: 1, 4, 9, 16" in said
+    Path("train.json").write_text("[{}, {}]")
+    assert "holds 2 examples; plan sizes up to that" in run("plan", "grid", *ranges, "--data-sizes", "1k", "--recipe",
+                                                            "recipe.toml", *SILENT).refused()
+    Path("train.json").unlink()
     given = json.loads(run("plan", "grid", *ranges, "--data-sizes", "1k", "--recipe", "recipe.toml",
                            "--encoder-tokens", "20", "--json", *SILENT).out)
     assert (given["encoder_params"], given["encoder_tokens"]) == (own["encoder_params"], 20)
@@ -104,11 +112,14 @@ videos = "."
     (("circle",), "unknown design 'circle'"),
     (("star", "--frames", "few"), "--frames: 'few' is no number"),
     (("star", "--frames", "-4"), "positive"),
+    (("star", "--frames", "1.5,2"), "whole numbers"),
+    (("star", "--tokens-per-frame", "0.5"), "from 1 to"),
+    (("star", "--lm-params", "1,2.8"), "write 1e9 or 1B"),
+    (("grid", "--data-sizes", "1e-3"), "from 1 to"),
     (("star", "--frames", ","), "--frames"),
     (("star", "--seeds", "x"), "--seeds"),
     (("star", "--centre", "frames=4"), "lacks"),
     (("star", "--frozen", "head"), "frozen part 'head'"),
-    (("star", "--frozen", "lm", "--frozen", "encoder"), "nothing is trained"),
     (("star", "--command", "train"), "{folder}"),
     (("star", "--command", "train '{folder}"), "--command"),
     (("star", "--recipe", "absent.toml"), "absent.toml"),
@@ -118,7 +129,7 @@ videos = "."
     (("star", "--level", "2"), "level"),
     (("isoflop", "--tolerance", "2"), "tolerance"),
     (("isoflop", "--extend", "colour=3"), "colour"),
-    (("isoflop", "--budgets", "1"), "no runs"),
+    (("isoflop", "--budgets", "1"), "they cost"),
     (("grid", "--dearest", "1"), "costs at most"),
 ])
 def test_bad_plans_are_refused(run, options, said):

@@ -391,3 +391,17 @@ def test_what_is_said_later_goes_first():
     assert both.only == ("videomme",)
     with pytest.raises(InputError, match="for wandb and the import is --from mlflow"):
         merged(first, ImportMapping(source="mlflow"))
+
+
+def test_an_encoder_can_be_mapped_and_declared(tmp_path):
+    """Columns of the encoder are read by name, mapped or declared, so that costs are of the runs' own."""
+    for extra, declared in (({"encoder_params": "1e6", "encoder_tokens": "64"}, {}),
+                            ({}, {"every": {"encoder_params": 1e6, "encoder_tokens": 64.0}}),
+                            ({"vit": "1e6", "seen": "64"}, {"columns": {"encoder_params": "vit",
+                                                                         "encoder_tokens": "seen"}})):
+        rows = [{"Name": f"r{k}", "lm_params": n, "frames": 8, "tokens_per_frame": 16, "eval/colour": e, **extra}
+                for k, (n, e) in enumerate((("1e9", 0.4), ("2e9", 0.3)))]
+        pd.DataFrame(rows).to_csv(tmp_path / "wb.csv", index=False)
+        mapping = ImportMapping(source="wandb", tasks={"colour": TaskMetric(metric="eval/colour", scale="0-1",
+                                                                            holds="error", n_eval=50)}, **declared)
+        assert import_results(tmp_path / "wb.csv", mapping).table.encoder == (1e6, 64.0)

@@ -65,7 +65,8 @@ def test_the_bottleneck_is_the_factor_that_helps_most_when_doubled(known_model):
     for name in FACTORS:
         levels = known_model.levels[name]
         value = getattr(found.configuration, name)
-        row = np.array([[*{**found.configuration.factors.as_dict(), name: 2 * value}.values(), found.question.data_size]])
+        twice = {**found.configuration.factors.as_dict(), name: 2 * value}
+        row = np.array([[*twice.values(), found.question.data_size]])
         doubled[name] = 1 - known_model.error(found.target, row)[0] / found.error.value
         higher = levels[levels > value]
         if higher.size:
@@ -80,7 +81,8 @@ def test_the_bottleneck_is_the_factor_that_helps_most_when_doubled(known_model):
 def test_a_bottleneck_that_may_not_be_raised_is_said(known_model):
     """The factor that the law needs most may be at its largest; another one's next level is then no bottleneck."""
     free = recommend(known_model, Question(budget=30e12)).bottleneck
-    held = recommend(known_model, Question(budget=1e15, **{free.factor: known_model.levels[free.factor][:1]})).bottleneck
+    only = {free.factor: known_model.levels[free.factor][:1]}
+    held = recommend(known_model, Question(budget=1e15, **only)).bottleneck
     assert held.factor == free.factor
     assert "it is the largest that may be chosen" in held.sentence
     assert free.factor not in {step.factor for step in held.steps}

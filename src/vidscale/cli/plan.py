@@ -1,5 +1,6 @@
 """`vidscale plan`: which runs to pay for, what they cost, and what they will be able to tell."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -105,6 +106,7 @@ def plan(
       vidscale plan grid --frames 4,8,16 --data-sizes 100k,1M --dearest 20T --form add
     """
     from vidscale.cli.files import check_file, write_file
+    from vidscale.cost.units import FLOPS, said
     from vidscale.design import join_designs, plan_text
     from vidscale.report.plan_listing import plan_dict, plan_table, runs_table
 
@@ -114,11 +116,15 @@ def plan(
         check_file(out)
     recipe = _recipe(paying)
     cost, borrowed = _cost(paying, recipe)
-    planned = join_designs(_designs(designs, ranges, cost, recipe), name=paying.name, cost=cost, recipe=paying.recipe,
-                           **_command(paying))
+    made = _designs(designs, ranges, cost, recipe)
+    if not any(design.runs for design in made):
+        costs = cost.model().cost(_lattice(ranges, recipe).points)
+        raise InputError(f"no configuration costs about as much as a budget: they cost {said(costs.min(), FLOPS)} to "
+                         f"{said(costs.max(), FLOPS)} per inference; give budgets between, such as --budgets "
+                         f"{math.sqrt(costs.min() * costs.max()):.2g}, other levels, or a wider --tolerance")
+    planned = join_designs(made, name=paying.name, cost=cost, recipe=paying.recipe, **_command(paying))
     if recipe is not None:
-        for size in dict.fromkeys(run.factors.lm_params for run in planned.runs):
-            recipe.language_model(size)
+        _check(recipe, planned)
     notes = [*planned.notes, *borrowed, *_no_recipe(planned)]
     screen = Screen(printing)
     found = _information(screen, planned, judging) if judging.laws or judging.fit else None
@@ -159,7 +165,7 @@ def _stars(ranges: Ranges, lattice: "Lattice", cost: "PlanCost") -> "list[SweepD
 
     centre = (configuration(ranges.centre, "--centre") if ranges.centre
               else ScalingFactors.of([float(lattice.levels[name][-1]) for name in FACTORS]))
-    sizes = _list(ranges.data_sizes, "--data-sizes", PAPER_STAR_DATA_SIZES)
+    sizes = _sizes(ranges.data_sizes, "--data-sizes", PAPER_STAR_DATA_SIZES)
     designs = [star_design(centre=centre, lattice=lattice, data_sizes=sizes, seeds=_seeds(ranges.seeds, "--seeds"))]
     if ranges.centre_seeds is not None:
         alone = lattice.fix(centre.as_dict())
@@ -177,7 +183,8 @@ def _isoflops(ranges: Ranges, lattice: "Lattice", cost: "PlanCost") -> "list[Swe
     return [isoflop_design(budgets=_list(ranges.budgets, "--budgets", PAPER_BUDGETS), tolerance=ranges.tolerance,
                            data_size=size, lattice=lattice, cost=cost.model(), extension=extension,
                            seeds=_seeds(ranges.seeds, "--seeds"))
-            for size in _list(ranges.isoflop_data_sizes, "--isoflop-data-sizes", (PAPER_ISOFLOP_DATA_SIZE,))]
+            for size in _sizes(ranges.isoflop_data_sizes, "--isoflop-data-sizes",
+                                    (PAPER_ISOFLOP_DATA_SIZE,))]
 
 
 def _grids(ranges: Ranges, lattice: "Lattice", cost: "PlanCost") -> "list[SweepDesign]":
@@ -185,7 +192,7 @@ def _grids(ranges: Ranges, lattice: "Lattice", cost: "PlanCost") -> "list[SweepD
     from vidscale.design import PAPER_STAR_DATA_SIZES, grid_design
 
     dearest = None if ranges.dearest is None else number(ranges.dearest, "--dearest")
-    return [grid_design(lattice=lattice, data_sizes=_list(ranges.data_sizes, "--data-sizes", PAPER_STAR_DATA_SIZES),
+    return [grid_design(lattice=lattice, data_sizes=_sizes(ranges.data_sizes, "--data-sizes", PAPER_STAR_DATA_SIZES),
                         dearest=dearest, cost=cost.model(), seeds=_seeds(ranges.seeds, "--seeds"))]
 
 
@@ -202,8 +209,23 @@ def _lattice(ranges: Ranges, recipe: "Recipe | None") -> "Lattice":
     usual = {name: published.levels[name].tolist() for name in FACTORS}
     if recipe is not None:
         usual[LM_PARAMS] = sorted(each.lm_params for each in recipe.model.language_models)
-    levels = {name: np.array(_list(given[name], f"--{name.replace('_', '-')}", usual[name])) for name in FACTORS}
+    levels = {name: np.array(_levels(name, given[name], usual[name])) for name in FACTORS}
     return Lattice(name="given", levels=levels)
+
+
+def _sizes(text: str | None, option: str, default: Sequence[float]) -> list[float]:
+    from vidscale.cli.words import factor_value
+    from vidscale.space import DATA_SIZE
+
+    return [factor_value(DATA_SIZE, value, option) for value in _list(text, option, default)]
+
+
+def _levels(name: str, text: str | None, default: Sequence[float]) -> list[float]:
+    """Levels of a factor, each one that it can have."""
+    from vidscale.cli.words import factor_value
+
+    option = f"--{name.replace('_', '-')}"
+    return [factor_value(name, value, option) for value in _list(text, option, default)]
 
 
 def _list(text: str | None, option: str, default: Sequence[float]) -> list[float]:
@@ -269,6 +291,16 @@ def _command(paying: Paying) -> Mapping[str, Any]:
         return {"command": shlex.split(paying.command)}
     except ValueError as problem:
         raise InputError(f"--command {paying.command!r}: {problem}") from None
+
+
+def _check(recipe: "Recipe", planned: "SweepPlan") -> None:
+    """Raise InputError for runs that the recipe cannot make, as far as its files are here."""
+    for size in dict.fromkeys(run.factors.lm_params for run in planned.runs):
+        recipe.language_model(size)
+    for tokens in sorted({run.factors.tokens_per_frame for run in planned.runs}):
+        recipe.check_tokens(tokens)
+    for size in sorted({run.data_size for run in planned.runs}):
+        recipe.check_data_size(size)
 
 
 def _no_recipe(planned: "SweepPlan") -> list[str]:

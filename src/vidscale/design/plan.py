@@ -1,13 +1,15 @@
 """A plan that can be run: which runs, what each costs, by what command, after what recipe.
 
-    training FLOPs of a run = n · (3 × forward of the parts that are trained + 1 × forward of the frozen ones)
+    training FLOPs of a run = n · (forward passes of the encoder · its FLOPs + forward passes of the LM · its FLOPs)
 
-A backward pass costs two forward passes (gradients of activations and of weights); a frozen part only passes its
-output on. n counts examples seen once. Text tokens, evaluation and recomputed activations are not counted.
+A backward pass costs two forward passes, gradients of activations and of weights: 3 in all for a part that is trained.
+A frozen encoder only passes its output on, 1. A frozen language model takes 2, since the gradients of what comes before
+it, the encoder or at least the projector, have to come through. n counts examples seen once. Text tokens, evaluation
+and recomputed activations are not counted.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,8 +31,9 @@ RUN_COMMAND: tuple[str, ...] = ("{python}", "-m", "vidscale", "run", "{folder}")
 #: What a command may name in braces.
 PLACEHOLDERS: tuple[str, ...] = ("python", "folder", "run_id")
 
-#: Forward passes that a training step of a trained part is worth.
-TRAINED_PASSES, FROZEN_PASSES = 3.0, 1.0
+#: Forward passes that a training step of a trained part, and of each frozen one, is worth.
+TRAINED_PASSES = 3.0
+FROZEN_PASSES: Mapping[str, float] = {"encoder": 1.0, "lm": 2.0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,10 +43,10 @@ class PlanCost:
     Args:
         encoder_params: parameters of the vision encoder.
         encoder_tokens: tokens it processes per frame.
-        frozen: parts that are not trained.
+        frozen: parts that are not trained; with both of them frozen the projector learns alone.
 
     Raises:
-        InputError: an unknown part, or nothing is left to train.
+        InputError: an unknown part.
     """
 
     encoder_params: float = PAPER_ENCODER_PARAMS
@@ -54,8 +57,6 @@ class PlanCost:
         for part in self.frozen:
             if part not in PARTS:
                 raise InputError(f"frozen part {part!r} is unknown; the parts are {', '.join(PARTS)}")
-        if set(self.frozen) == set(PARTS):
-            raise InputError("every part is frozen, so nothing is trained; leave one out")
         self.model()
 
     def model(self) -> PaperCost:
@@ -70,7 +71,7 @@ class PlanCost:
         """FLOPs of each run's training, shape (runs,)."""
         model, points = self.model(), _points(runs)
         parts = {"encoder": model.encoder_cost(points), "lm": model.lm_cost(points)}
-        passes = {part: FROZEN_PASSES if part in self.frozen else TRAINED_PASSES for part in PARTS}
+        passes = {part: FROZEN_PASSES[part] if part in self.frozen else TRAINED_PASSES for part in PARTS}
         step = sum(passes[part] * parts[part] for part in PARTS)
         return np.array([run.data_size for run in runs], dtype=np.float64) * step
 

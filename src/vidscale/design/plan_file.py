@@ -51,7 +51,8 @@ def plan_text(plan: SweepPlan, folder: Path) -> str:
     training = plan.cost.training_flops(plan.runs)
     head = [
         f"# {len(plan)} training runs, {_flops(float(training.sum()))} FLOPs of training in all. FLOPs are 2 per",
-        "# multiply-add; training counts 3 forward passes of every trained part and 1 of every frozen one per example.",
+        "# multiply-add; training counts 3 forward passes per example of a trained part, 1 of a frozen encoder and 2",
+        "# of a frozen language model.",
         "# Lines of [runs] may be removed, added and moved; costs may be left out, and are then computed.",
         f"schema = {_value(SCHEMA)}",
         f"schema_version = {SCHEMA_VERSION}",

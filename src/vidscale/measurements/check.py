@@ -135,7 +135,7 @@ def encoder_of(given: Sequence[Cells]) -> tuple[float, float]:
     found = []
     for cells in given:
         values = numbers(cells)
-        row = cells.first((values < 1) | (values != values[0]))
+        row = cells.first((values < 1) | ~np.isclose(values, values[0], rtol=1e-9, atol=0.0))
         if row is not None:
             seen = f"the value is {values[row]:g}" + (f" and was {values[0]:g}" if values[row] >= 1 else "")
             raise cells.fail(row, seen, "allowed is one value of at least 1 in all rows: a law is of one vision "

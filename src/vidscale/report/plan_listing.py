@@ -90,8 +90,8 @@ def plan_table(plan: "SweepPlan") -> Table:
     columns = (Column(name="sweep", words=True), Column(name="data size"), Column(name="runs"),
                Column(name="cost of an inference", unit=of.shown), Column(name="training", unit="FLOPs"))
     frozen = f"; {' and '.join(plan.cost.frozen)} frozen" if plan.cost.frozen else ""
-    notes = ("training: 3 forward passes per example and trained part, 1 per frozen part" + frozen
-             + "; text tokens and evaluation are not counted",)
+    notes = ("training: 3 forward passes per example and trained part, 1 of a frozen encoder, 2 of a frozen LM"
+             + frozen + "; text tokens and evaluation are not counted",)
     return Table(title=f"Plan {plan.name}", columns=columns, rows=tuple(rows), notes=notes, keys=2)
 
 

@@ -6,7 +6,6 @@ every patch. A module of our own around Hugging Face's parts, because theirs hol
 """
 
 import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,19 +18,7 @@ from vidscale.errors import InputError
 from vidscale.runs.conversations import VIDEO_TOKEN
 from vidscale.runs.failures import CorruptFileError, MissingFileError
 from vidscale.runs.pooling import pool_to_grid
-
-
-def grid_side(tokens_per_frame: float) -> int:
-    """k of the k×k grid that makes x_V tokens.
-
-    Raises:
-        InputError: x_V is no square.
-    """
-    side = math.isqrt(int(tokens_per_frame))
-    if side < 1 or side * side != tokens_per_frame:
-        raise InputError(f"tokens_per_frame is {tokens_per_frame:g}; the patch grid is pooled to k by k, so allowed "
-                         "are squares: 1, 4, 9, 16, ...")
-    return side
+from vidscale.runs.recipe import grid_side
 
 
 class SiglipTower(nn.Module):

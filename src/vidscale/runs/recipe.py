@@ -4,6 +4,7 @@ One recipe serves a whole sweep. It is a TOML file; paths in it are relative to 
 default shown here; an unknown one is refused, so that a slip of the pen is not a silent default.
 """
 
+import json
 import math
 import tomllib
 import types
@@ -18,6 +19,9 @@ from vidscale.space import read_tower
 
 SCHEMA, VERSION = "vidscale-recipe", 1
 PARTS = ("projector", "lm", "tower")
+
+#: Largest file of examples that is counted before a plan is made.
+COUNTED_BYTES = 256 * 2**20
 
 #: How far a run's lm_params may be from a language model's, relative: planned numbers are often rounded.
 LM_TOLERANCE = 1e-3
@@ -161,6 +165,33 @@ class Recipe:
         tower = read_tower(self.model.vision_tower)
         return float(tower.params), float(tower.grid**2 + tower.class_tokens)
 
+    def check_tokens(self, tokens_per_frame: float) -> None:
+        """Raise InputError where the tower's patches cannot be pooled to so many tokens, as far as it is here."""
+        side, folder = grid_side(tokens_per_frame), self.model.vision_tower
+        try:
+            tower = read_tower(folder)
+        except InputError:  # a plan may be made where the checkpoints are not
+            return
+        if tower.class_tokens:
+            raise InputError(f"the vision tower {folder} is a {tower.name} checkpoint; allowed are siglip checkpoints")
+        if side > tower.grid:
+            raise InputError(f"tokens_per_frame is {tokens_per_frame:g}, and the vision tower {folder} has "
+                             f"{tower.grid} × {tower.grid} patches; plan squares up to {tower.grid**2}: "
+                             "--tokens-per-frame")
+
+    def check_data_size(self, data_size: float) -> None:
+        """Raise InputError where a run cannot see so many examples: a part of one, or more than the file here holds."""
+        count, place = examples(data_size), self.data.train
+        try:
+            if place.stat().st_size > COUNTED_BYTES:
+                return
+            held = json.loads(place.read_bytes())
+        except (OSError, ValueError, RecursionError):
+            return  # it is not here, or a run says what is wrong with it
+        if isinstance(held, list) and len(held) < count:
+            raise InputError(f"data_size is {count}, and {place} holds {len(held)} examples; plan sizes up to that: "
+                             "--data-sizes, --isoflop-data-sizes")
+
     def steps(self, data_size: float) -> int:
         """Optimiser steps of a run: every one of n examples is seen once, so the last batch may be smaller."""
         return math.ceil(examples(data_size) / self.training.batch)
@@ -177,6 +208,19 @@ class Recipe:
         known = ", ".join(f"{each.lm_params:g}" for each in self.model.language_models)
         raise InputError(f"the recipe has no language model of lm_params {lm_params:g}; it has {known}: add a "
                          f"[[model.language_models]], or plan its sizes, --lm-params {known.replace(', ', ',')}")
+
+
+def grid_side(tokens_per_frame: float) -> int:
+    """k of the k×k grid that makes x_V tokens.
+
+    Raises:
+        InputError: x_V is no square.
+    """
+    side = math.isqrt(int(tokens_per_frame))
+    if side < 1 or side * side != tokens_per_frame:
+        raise InputError(f"tokens_per_frame is {tokens_per_frame:g}; the patch grid is pooled to k by k, so allowed "
+                         "are squares: 1, 4, 9, 16, ...")
+    return side
 
 
 def examples(data_size: float) -> int:

@@ -13,7 +13,18 @@ from typing import Any
 
 from vidscale.bounded import read_bounded
 from vidscale.errors import InputError
-from vidscale.measurements.schema import CHANCE, ERROR, N_EVAL, RUN_ID, SCORE, SEED, SWEEP, UNITS
+from vidscale.measurements.schema import (
+    CHANCE,
+    ENCODER_PARAMS,
+    ENCODER_TOKENS,
+    ERROR,
+    N_EVAL,
+    RUN_ID,
+    SCORE,
+    SEED,
+    SWEEP,
+    UNITS,
+)
 from vidscale.space import FACTORS_AND_DATA
 
 SCHEMA, SCHEMA_VERSION = "vidscale-import", 1
@@ -26,9 +37,9 @@ SOURCES = (LMMS_EVAL, WANDB, MLFLOW)
 SCALES: Mapping[str, float] = {"0-1": 1.0, "0-100": 100.0}
 
 #: Columns that can be mapped; the measured ones are declared by task.
-MAPPABLE = (*FACTORS_AND_DATA, SWEEP, SEED, RUN_ID, N_EVAL, CHANCE)
+MAPPABLE = (*FACTORS_AND_DATA, SWEEP, SEED, RUN_ID, N_EVAL, CHANCE, ENCODER_PARAMS, ENCODER_TOKENS)
 #: What can be declared for a model, or for all.
-DECLARABLE = (*FACTORS_AND_DATA, SWEEP, SEED)
+DECLARABLE = (*FACTORS_AND_DATA, SWEEP, SEED, ENCODER_PARAMS, ENCODER_TOKENS)
 
 MAX_BYTES = 1_000_000
 
