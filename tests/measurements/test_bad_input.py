@@ -177,8 +177,8 @@ def test_a_metric_that_is_unknown(write: Write) -> None:
 @pytest.mark.parametrize(
     ("units", "words"),
     [
-        ({"lm_params": "G"}, ("'G'", "1, K, M, B")),
-        ({"data_size": "B"}, ("'B'", "1, K, M")),
+        ({"lm_params": "G"}, ("'G'", "1, k, K, M, B")),
+        ({"data_size": "B"}, ("'B'", "1, k, K, M")),
         ({"error": "per mille"}, ("'per mille'", "fraction, percent")),
         ({"frames": "1"}, ("'frames'", "lm_params", "data_size")),
     ],
@@ -211,6 +211,8 @@ def test_messages_say_what_to_do(write: Write) -> None:
     refused(write(with_cell("error", "40")), "the error is 40", "0 to 1", "--unit error=percent")
     refused(write(with_cell("lm_params", "7.5")), "7.5", "--unit lm_params=B")
     refused(write(with_cell("data_size", "0.25")), "0.25", "--unit data_size=M")
+    refused(write(with_cell("data_size", "0.25")), "in Python units={'data_size': 'M'}")
+    refused(write(GOOD.replace(",error", ",loss")), "(in Python mapping={'error': 'COLUMN'})", "metric='score'")
     refused(write(GOOD), "unit B", "between 1000 and 1e+14", units={"lm_params": "B"})
     refused(write(GOOD), "percent", "no value exceeds 1", units={"error": "percent"})
     refused(write(with_cell("error", "140")), "140", "0 to 100", units={"error": "percent"})
@@ -361,3 +363,23 @@ def test_a_table_is_of_one_encoder_or_of_none(write: Write) -> None:
     refused(table(both, "1e6,64", "1e6,"), "line 3", "encoder_tokens", "missing")
     refused(table(both, "1e6,so400m", "1e6,so400m"), "line 2", "encoder_tokens", "so400m")
     refused(table("encoder_params", "1e6", "1e6"), "no encoder_tokens", "both")
+
+
+@pytest.mark.parametrize(("value", "write_it"), [(0.25, "write 25 for a quarter"), (0.2, "write 20 for a share")])
+def test_a_chance_meant_as_a_fraction_beside_errors_in_percent(write: Write, value: float, write_it: str) -> None:
+    """Taken for per cent it would be a hundredth of itself, and nobody would hear of it."""
+    task = read_measurements(write(GOOD)).tasks[0]
+    percent = pd.read_csv(write(GOOD)).assign(error=lambda f: 100 * f.error)
+    units = {"error": "percent"}
+    said = ("the measured column is in per cent and chance is too", write_it)
+    refused(percent, f"chance of task {task!r} is {value:g}", *said, units=units, chance={task: value})
+    refused(percent.assign(chance=value), "column chance", f"chance is {value:g}", *said, units=units)
+    assert read_measurements(percent, units=units, chance={task: 100 * value}).chance[task] == pytest.approx(value)
+    assert read_measurements(percent, units=units, chance={task: 0}).chance[task] == 0
+    assert read_measurements(percent, units=units, chance={task: 1}).chance[task] == 0.01
+
+
+def test_a_chance_that_is_no_fraction_or_no_number(write: Write) -> None:
+    task = read_measurements(write(GOOD)).tasks[0]
+    refused(write(GOOD), "chance", "is 25;", "below 1", "Write 0.25", chance={task: 25})
+    refused(write(GOOD), "chance", "'a quarter'", "an accuracy, such as 0.25", chance={task: "a quarter"})

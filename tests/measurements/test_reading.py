@@ -165,6 +165,7 @@ def test_an_index_column_without_a_name_is_left_out_and_noted(tmp_path: Path) ->
     [
         ({"lm_params": [1, 1, 7.5, 7.5]}, {"units": {"lm_params": "B"}}),
         ({"lm_params": [1000, 1000, 7500, 7500]}, {"units": {"lm_params": "M"}}),
+        ({"lm_params": [1e6, 1e6, 7.5e6, 7.5e6]}, {"units": {"lm_params": "k"}}),
         ({"error": [50, 60, 40, 30]}, {"units": {"error": "percent"}}),
         ({"error": [0.5, 0.4, 0.6, 0.7]}, {"metric": "score", "mapping": {"error": "error"}}),
         ({"score": [0.5, 0.4, 0.6, 0.7]}, {"metric": "score"}),

@@ -36,9 +36,10 @@ class Reading:
                                       "--map error=wer; repeatable.")] = field(default_factory=list)
     metric: Annotated[str, typer.Option("--metric", metavar="error|score",
                                         help="What the measured column holds; score is an accuracy.")] = "error"
-    unit: Annotated[Strings, _many("--unit", metavar="COLUMN=UNIT", help="Unit of a column: lm_params=B, data_size=M, "
-                                   "error=percent; repeatable.")] = field(default_factory=list)
-    chance: Annotated[Strings, _many("--chance", metavar="TASK=ACCURACY", help="Accuracy of guessing on a task; "
+    unit: Annotated[Strings, _many("--unit", metavar="COLUMN=UNIT", help="Unit of a column: lm_params=B, data_size=M "
+                                   "or k, error=percent; repeatable.")] = field(default_factory=list)
+    chance: Annotated[Strings, _many("--chance", metavar="TASK=ACCURACY", help="Accuracy of guessing on a task, in the "
+                                     "unit of the measured column: mlvu=0.25, or mlvu=25 with --unit error=percent; "
                                      "repeatable.")] = field(default_factory=list)
 
 

@@ -1,9 +1,11 @@
 """Options to values: "lm_params=7.5e9,frames=32", "15T", "task=0.25"."""
 
 import math
+import re
 from collections.abc import Sequence
 
 from vidscale.cost.units import read_amount
+from vidscale.cost.units import unit as unit_of
 from vidscale.errors import InputError
 from vidscale.space.factors import (
     DATA_SIZE,
@@ -114,9 +116,24 @@ def budget(text: str, unit: str, option: str = "--budget") -> float:
         InputError: it is none, or two in one option.
     """
     if "," in text:
-        parts = " ".join(f"{option} {part.strip()}" for part in text.split(",") if part.strip())
-        raise InputError(f"{option} {text!r} holds a comma; give one amount an option and repeat it: {parts}")
-    return read_amount(text, unit, option)
+        raise InputError(f"{option} {text!r} holds a comma; {_without_comma(text, option)}")
+    value = read_amount(text, unit, option)
+    if value <= 0:
+        example = unit_of(unit).example
+        raise InputError(f"{option} {text!r} is not positive; allowed are positive amounts, such as {example}")
+    return value
+
+
+def _without_comma(text: str, option: str) -> str:
+    """What to write in place of an amount with commas: thousands, a decimal comma, or several amounts."""
+    number = re.match(r"\s*\$?\s*([\d,]*)", text)
+    figure = number[1] if number is not None else ""
+    if re.fullmatch(r"[1-9]\d{0,2}(,\d{3})+", figure):
+        return f"write thousands without one: {option} {text.strip().replace(',', '')}"
+    if re.fullmatch(r"\d+,\d+", figure):
+        return f"write decimals with a point: {option} {text.strip().replace(',', '.')}"
+    parts = " ".join(f"{option} {part.strip()}" for part in text.split(",") if part.strip())
+    return f"give one amount an option and repeat it: {parts}"
 
 
 def configuration(text: str, option: str) -> ScalingFactors:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from vidscale.errors import InputError
 from vidscale.measurements.cells import Cells, numbers, whole
+from vidscale.measurements.declarations import declaration
 from vidscale.measurements.likeness import asked_for, nearly
 from vidscale.measurements.load import RawTable
 from vidscale.measurements.schema import (
@@ -18,6 +19,7 @@ from vidscale.measurements.schema import (
     LM_PARAMS,
     N_EVAL,
     NAMES,
+    PERCENT,
     RUN_ID,
     RUN_KEY,
     SCORE,
@@ -44,9 +46,11 @@ class Bound:
 
 # The outer bounds catch a unit declared where the file already holds plain counts, and the reverse.
 _BOUNDS: Mapping[str, Bound] = {
-    LM_PARAMS: Bound(least=1e3, most=1e14, advice="in billions declare the unit: --unit lm_params=B"),
+    LM_PARAMS: Bound(least=1e3, most=1e14,
+                     advice=f"in billions declare the unit: {declaration('unit', LM_PARAMS, 'B')}"),
     TOKENS_PER_FRAME: Bound(least=1.0, most=1e9, advice="check the column"),
-    DATA_SIZE: Bound(least=1.0, most=1e15, advice="in millions declare the unit: --unit data_size=M"),
+    DATA_SIZE: Bound(least=1.0, most=1e15,
+                     advice=f"in millions declare the unit: {declaration('unit', DATA_SIZE, 'M')}"),
 }
 
 
@@ -84,13 +88,14 @@ def error_of(cells: Cells, metric: str, unit: str) -> Floats:
     values = numbers(cells)
     row = cells.first((values < 0) | (values > top))
     if row is not None:
-        hint = f"; in percent declare it: --unit {metric}=percent" if 1 < values[row] <= 100 else ""
+        hint = f"; in percent declare it: {declaration('unit', metric, PERCENT)}" if 1 < values[row] <= 100 else ""
         raise cells.fail(row, f"the {metric} is {values[row]:g}", f"allowed as a {unit} is 0 to {top:g}{hint}")
-    if unit == "percent" and values.max() <= 1:
+    if unit == PERCENT and values.max() <= 1:
         raise cells.fail(
             int(np.argmax(values)),
             f"the largest {metric} is {values.max():g}",
-            f"declared as percent, yet no value exceeds 1; as a fraction declare --unit {metric}=fraction",
+            "declared as percent, yet no value exceeds 1; as a fraction declare "
+            f"{declaration('unit', metric, 'fraction')}",
         )
     fraction = values / top
     return 1.0 - fraction if metric == SCORE else fraction
@@ -117,13 +122,41 @@ def lift_zeros(raw: RawTable, error: Floats, n_eval: Floats, metric: str) -> tup
 
 
 def chance_of(cells: Cells, unit: str) -> Floats:
-    """The chance column as a fraction, NaN where blank, shape (rows,)."""
-    top = UNITS[ERROR][unit]
+    """The chance column as a fraction, NaN where blank, shape (rows,).
+
+    Args:
+        cells: the raw column.
+        unit: the unit of the measured column, "fraction" or "percent", which chance is in too.
+
+    Raises:
+        InputError: a value that no chance can have in that unit, or that is meant in the other.
+    """
     values = numbers(cells, blanks=True)
-    row = cells.first((values < 0) | (values >= top))
+    meant = (values > 0) & (values < 1) if unit == PERCENT else np.zeros(len(values), dtype=bool)
+    row = cells.first((values < 0) | (values >= UNITS[ERROR][unit]) | meant)
     if row is not None:
-        raise cells.fail(row, f"chance is {values[row]:g}", f"allowed as a {unit} is at least 0 and below {top:g}")
-    return values / top
+        raise cells.fail(row, f"chance is {values[row]:g}", str(chance_fault(float(values[row]), unit)))
+    return values / UNITS[ERROR][unit]
+
+
+def chance_fault(value: float, unit: str) -> str | None:
+    """What is allowed in place of a chance that cannot be meant in the unit of the measured column; None where it can.
+
+    Below 1 beside errors in per cent most likely a fraction was meant, which would be taken for a hundredth of itself
+    without a word.
+
+    Example:
+        >>> chance_fault(0.25, "percent")
+        'the measured column is in per cent and chance is too: write 25 for a quarter'
+    """
+    top = UNITS[ERROR][unit]
+    if unit == PERCENT and 0 < value < 1:
+        quarter = "a quarter" if value == 0.25 else f"a share of {value:g}"
+        return f"the measured column is in per cent and chance is too: write {100 * value:g} for {quarter}"
+    if 0 <= value < top:
+        return None
+    meant = f"; in per cent beside fractions? Write {value / 100:g}" if unit != PERCENT and 1 < value < 100 else ""
+    return f"allowed as a {unit} is at least 0 and below {top:g}{meant}"
 
 
 def encoder_of(given: Sequence[Cells]) -> tuple[float, float]:

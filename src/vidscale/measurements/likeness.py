@@ -3,6 +3,8 @@
 from collections.abc import Collection
 from difflib import get_close_matches
 
+from vidscale.measurements.declarations import declaration
+
 #: How alike two names have to be, as difflib measures it: one letter too few or too many in a name of four or more.
 ALIKE = 0.8
 
@@ -23,4 +25,4 @@ def nearly(name: str, columns: Collection[str], known: Collection[str]) -> str |
 
 def asked_for(name: str, column: str) -> str:
     """The question that a column like a canonical name raises, with what declares it."""
-    return f"is it the column {column}? Then declare it: --map {name}={column}"
+    return f"is it the column {column}? Then declare it: {declaration('map', name, column)}"

@@ -15,9 +15,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from vidscale.errors import InputError
+from vidscale.given import number_given
 from vidscale.measurements import check
 from vidscale.measurements.cells import blank, column, flags, text, whole
 from vidscale.measurements.datasets import dataset_info, dataset_path, is_dataset, list_datasets
+from vidscale.measurements.declarations import declaration, metric_declaration
 from vidscale.measurements.likeness import asked_for, nearly
 from vidscale.measurements.load import ENDINGS, RawTable, load_file, load_frame
 from vidscale.measurements.schema import (
@@ -76,9 +78,9 @@ def read_measurements(
         metric: what the measured column holds: "error", or "score" (an accuracy; error = 1 - score). Without a
             mapping the column is the one of that name.
         units: column → unit. error or score: "fraction" or "percent", which the chance values follow;
-            lm_params: "1", "K", "M" or "B"; data_size: "1", "K" or "M".
-        chance: task → accuracy of guessing, always an accuracy, in the unit of the measured column. Goes before
-            a chance column.
+            lm_params: "1", "k", "K", "M" or "B"; data_size: "1", "k", "K" or "M".
+        chance: task → accuracy of guessing, always an accuracy, in the unit of the measured column: 0.25, or 25 where
+            that is in per cent, and then 0.25 is refused. Goes before a chance column.
         tasks: keep these tasks only.
         name: what output calls the table; the file's name without its ending where None.
 
@@ -190,11 +192,12 @@ def _columns(raw: RawTable, mapping: Mapping[str, str], metric: str) -> dict[str
 
 
 def _no_error_column(present: list[str], metric: str) -> str:
-    said = f"there is no column {metric}; the columns are {_listed(present)}; name it with --map {metric}=COLUMN"
+    said = (f"there is no column {metric}; the columns are {_listed(present)}; name it with "
+            f"{declaration('map', metric, 'COLUMN')}")
     other = SCORE if metric == ERROR else ERROR
     if other in present:
-        return f"{said}, or declare --metric {other} to use the column {other}"
-    return said + (", and add --metric score where it holds an accuracy" if metric == ERROR else "")
+        return f"{said}, or declare {metric_declaration(other)} to use the column {other}"
+    return said + (f", and add {metric_declaration(SCORE)} where it holds an accuracy" if metric == ERROR else "")
 
 
 def _checked_units(units: Mapping[str, str]) -> dict[str, str]:
@@ -345,8 +348,10 @@ def _given_chance(reading: _Reading, task: pd.Series) -> Floats:
     """The chance argument by row, NaN for tasks it does not name, shape (rows,)."""
     top = UNITS[ERROR][reading.units[ERROR]]
     for name, value in reading.chance.items():
-        if not isinstance(value, int | float) or not 0 <= value < top:
-            raise InputError(f"chance of task {name!r} is {value!r}; allowed is at least 0 and below {top:g}")
+        what = f"chance of task {name!r}"
+        fault = check.chance_fault(number_given(value, what, "it is an accuracy, such as 0.25"), reading.units[ERROR])
+        if fault is not None:
+            raise InputError(f"{what} is {value!r}; {fault}")
     return _by_task(task, {name: value / top for name, value in reading.chance.items()})
 
 

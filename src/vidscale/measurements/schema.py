@@ -17,6 +17,9 @@ SEED, SWEEP, RUN_ID, CHANCE = "seed", "sweep", "run_id", "chance"
 ENCODER_PARAMS, ENCODER_TOKENS = "encoder_params", "encoder_tokens"
 ADJUSTED, SYNTHETIC = "adjusted", "synthetic"
 
+#: The unit of errors and scores that are not fractions.
+PERCENT = "percent"
+
 #: What the single task of a table without a task column is called.
 DEFAULT_TASK = "task"
 
@@ -65,7 +68,8 @@ COLUMNS: tuple[Column, ...] = (
     Column(name=N_EVAL, kind="integer", required="no", allowed="a whole number, at least 1; may be blank",
            meaning="questions the error was measured on; sets its sampling noise"),
     Column(name=CHANCE, kind="number", required="no", allowed="at least 0, less than 1; one value per task",
-           meaning="accuracy of guessing on this task, as a fraction"),
+           meaning="accuracy of guessing on this task, in the unit of the measured column: 0.25, or 25 where that is "
+                   "declared in per cent"),
     Column(name=ENCODER_PARAMS, kind="number", required="with encoder_tokens",
            allowed="at least 1; one value in all rows",
            meaning="x_M: parameters of the vision encoder; without it costs take the paper's 0.43e9"),
@@ -86,9 +90,9 @@ RUN_KEY: tuple[str, ...] = (*FACTORS_AND_DATA, SWEEP, SEED, RUN_ID)
 
 #: Units a column may be declared in, and the factor that turns each into the canonical unit.
 UNITS: Mapping[str, Mapping[str, float]] = {
-    ERROR: {"fraction": 1.0, "percent": 100.0},
-    LM_PARAMS: {"1": 1.0, "K": 1e3, "M": 1e6, "B": 1e9},
-    DATA_SIZE: {"1": 1.0, "K": 1e3, "M": 1e6},
+    ERROR: {"fraction": 1.0, PERCENT: 100.0},
+    LM_PARAMS: {"1": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9},
+    DATA_SIZE: {"1": 1.0, "k": 1e3, "K": 1e3, "M": 1e6},
 }
 
 #: What the measured column may hold; declared by the reader's caller, because 0.4 can be either.

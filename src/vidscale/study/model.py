@@ -123,7 +123,8 @@ class Model:
                 levels[factor] = np.array([float(fixed[factor])])
             else:
                 raise InputError(f"table {self.table!r} has no {factor}, which every cost needs; say what it was, "
-                                 f"for example --fix {factor}=8")
+                                 f"for example --fix {factor}=8 (for a recommendation --allow {factor}=8; in Python "
+                                 f"fixed={{{factor!r}: 8}} or Question({factor}=8))")
         name = "measured levels, thinned" if thinned else "measured levels"
         return Lattice(name=name, levels=levels).fix(fixed)
 

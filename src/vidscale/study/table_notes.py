@@ -36,7 +36,7 @@ def _rising(obs: Observations) -> list[str]:
     if not np.all(slopes > 0) or explained < RISING_R2:
         return []
     return [f"the error rises with {', '.join(obs.factors)}: if the column holds scores (accuracies), declare that "
-            "(--metric score)"]
+            "(--metric score, in Python metric='score')"]
 
 
 def _incomplete(table: MeasurementTable, obs: Observations) -> list[str]:
