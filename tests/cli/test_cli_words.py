@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from vidscale.cli.words import configuration, factors, number, pairs
+from vidscale.cli.words import budget, configuration, factors, number, pairs
 from vidscale.errors import InputError
 from vidscale.report.numbers import NONE, interval, params, plain, tera
 from vidscale.report.plain import dumps, jsonable
@@ -90,3 +90,32 @@ def test_no_cell_is_cut_on_a_terminal_of_any_width(width):
     words = caught.get().split()
     assert all(word in words for header in headers[1:] for word in (header, "measured"))
     assert max(map(len, caught.get().splitlines())) <= width
+
+
+@pytest.mark.parametrize(("text", "unit", "said"), [
+    ("30,000ms", "s", "for thousands write --budget 30000ms"), ("0,3s", "s", "write --budget 0.3s"),
+    ("1,5T", "FLOPs", "write --budget 1.5T"),
+    ("$1,000", "USD per million videos", "for thousands write --budget $1000"),
+    ("300,400ms", "s", "for thousands write --budget 300400ms, for several amounts --budget 300ms --budget 400ms"),
+    ("100ms, 200ms", "s", "repeat it: --budget 100ms --budget 200ms"), ("15T,", "FLOPs", "repeat it: --budget 15T"),
+    (",", "FLOPs", "holds a comma"), ("-5T", "FLOPs", "'-5T' is not positive; allowed are positive amounts, such as"),
+    ("0ms", "s", "such as 500ms"), ("300ms", "FLOPs", "is a time, but what it bounds is counted in FLOPs; write one"),
+    ("5XF", "FLOPs", "15T or, where models are small, 5G"),
+])
+def test_an_amount_that_is_none_says_how_it_is_written(text, unit, said):
+    with pytest.raises(InputError) as caught:
+        budget(text, unit)
+    assert said in str(caught.value)
+
+
+def test_one_amount_is_not_asked_for_several():
+    with pytest.raises(InputError) as caught:
+        budget("300,400ms", "s", several=False)
+    assert str(caught.value).endswith("for thousands write --budget 300400ms")
+    with pytest.raises(InputError, match="give one amount, such as --budget 100ms"):
+        budget("100ms,200ms", "s", several=False)
+
+
+@pytest.mark.parametrize(("text", "flops"), [("5GF", 5e9), ("5G", 5e9), ("300MF", 3e8), ("15TFLOPs", 15e12)])
+def test_flops_of_small_models(text, flops):
+    assert budget(text, "FLOPs") == flops

@@ -52,6 +52,13 @@ def test_text_says_what_json_holds(run, known_fit):
     (("--lattice", "crystal"), "unknown lattice"),
     (("--cost", "latency"), "needs a GPU"),
     (("--form", "add"), "already fitted"),
+    (("--budget", "15T", "--budget", "16T"), "--budget is given twice, and vidscale recommend takes one value"),
+    (("--task", "reading", "--task", "ordering", "--task", "reading"), "--task is given 3 times"),
+    (("--budget", "-5T"), "'-5T' is not positive; allowed are positive amounts, such as 15e12"),
+    (("--near", "2"), "--near is 2.0; allowed is a fraction"),
+    (("--output-tokens", "1e3"), "--output-tokens '1e3' is no whole number; write one such as 1000"),
+    (("--batch", "0"), "--batch '0' is out of range; allowed is at least 1"),
+    (("--level", "high"), "--level 'high' is no number; write one such as 0.9"),
 ])
 def test_a_question_that_cannot_be_answered(run, known_fit, arguments, said):
     assert said in run("recommend", str(known_fit), *arguments).refused()

@@ -72,3 +72,8 @@ def test_every_option_reaches_the_count(run):
 ])
 def test_bad_input_is_one_clear_line(run, arguments, said):
     assert said in run(*arguments).refused()
+
+
+def test_a_length_with_a_unit_says_in_which_it_is_taken(run):
+    said = run("tokens", "--model", "llava", "--duration", "60s").refused()
+    assert said == "error: --duration '60s' is no number (SECONDS); write one such as 60"

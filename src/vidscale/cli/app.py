@@ -25,6 +25,7 @@ from vidscale.cli.forms import forms
 from vidscale.cli.frontier import frontier
 from vidscale.cli.imports import import_results
 from vidscale.cli.options import command
+from vidscale.cli.parsed import Verb, refusal
 from vidscale.cli.plan import plan
 from vidscale.cli.predict import predict
 from vidscale.cli.recommend import recommend
@@ -69,7 +70,7 @@ def vidscale(
 
 
 for _verb in VERBS:
-    app.command(_verb.__name__)(command(_verb))
+    app.command(_verb.__name__, cls=Verb)(command(_verb))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -95,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _other(problem: Exception) -> int:
     code, said = getattr(problem, "exit_code", None), getattr(problem, "format_message", None)
     if code is not None and said is not None:  # the option parser's own
-        return _fail(f"error: {said()}", 2)
+        return _fail(f"error: {refusal(problem)}", 2)
     if os.environ.get(TRACEBACK):
         raise problem
     if isinstance(problem, MemoryError):

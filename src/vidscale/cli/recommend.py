@@ -14,7 +14,7 @@ def recommend(
     budget: Annotated[str | None, typer.Option("--budget", metavar="AMOUNT", show_default=False,
                                                help="Budget in the unit of the cost: 15e12 or 15T FLOPs, 500ms, $20 "
                                                     "(per million videos); by default the middle of what the "
-                                                    "configurations cost.")] = None,
+                                                    "configurations cost. `vidscale frontier` takes several.")] = None,
     data_size: Annotated[str | None, typer.Option("--data-size", metavar="EXAMPLES", show_default=False,
                                                   help="Finetuning examples, such as 1e6 or 1M; by default the most "
                                                        "measured.")] = None,
@@ -62,7 +62,7 @@ def recommend(
     settings = study_settings(fitting, costing=costing, predicting=predicting,
                               stored=None if saved is None else saved.cost_settings)
     question = Question(
-        budget=None if budget is None else amount(budget, settings.cost.unit),
+        budget=None if budget is None else amount(budget, settings.cost.unit, several=False),
         data_size=None if data_size is None else factor_value("data_size", number(data_size, "--data-size"),
                                                               "--data-size"),
         task=task, weights=weights or None, **allowed(allow), tolerance=near_tie(near), lattice=lattice,

@@ -109,14 +109,20 @@ def outside(name: str, value: float) -> str:
     return ""
 
 
-def budget(text: str, unit: str, option: str = "--budget") -> float:
+def budget(text: str, unit: str, option: str = "--budget", *, several: bool = True) -> float:
     """A budget in the unit of its cost, such as 15e12, 500ms or $20.
 
+    Args:
+        text: what was written.
+        unit: of the cost.
+        option: where.
+        several: whether the option may be repeated.
+
     Raises:
-        InputError: it is none, or two in one option.
+        InputError: it is none, is not positive, or is two in one option.
     """
     if "," in text:
-        raise InputError(f"{option} {text!r} holds a comma; {_without_comma(text, option)}")
+        raise InputError(f"{option} {text!r} holds a comma; {_without_comma(text.strip(), option, several)}")
     value = read_amount(text, unit, option)
     if value <= 0:
         example = unit_of(unit).example
@@ -124,16 +130,21 @@ def budget(text: str, unit: str, option: str = "--budget") -> float:
     return value
 
 
-def _without_comma(text: str, option: str) -> str:
+def _without_comma(text: str, option: str, several: bool) -> str:
     """What to write in place of an amount with commas: thousands, a decimal comma, or several amounts."""
-    number = re.match(r"\s*\$?\s*([\d,]*)", text)
-    figure = number[1] if number is not None else ""
-    if re.fullmatch(r"[1-9]\d{0,2}(,\d{3})+", figure):
-        return f"write thousands without one: {option} {text.strip().replace(',', '')}"
-    if re.fullmatch(r"\d+,\d+", figure):
-        return f"write decimals with a point: {option} {text.strip().replace(',', '.')}"
-    parts = " ".join(f"{option} {part.strip()}" for part in text.split(",") if part.strip())
-    return f"give one amount an option and repeat it: {parts}"
+    found = re.fullmatch(r"(?P<dollar>\$?)(?P<figure>\d+(,\d+)+)(?P<rest>[^,]*)", text)
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if found is not None and re.fullmatch(r"[1-9]\d{0,2}(,\d{3})+", found["figure"]):
+        said = f"for thousands write {option} {text.replace(',', '')}"
+        if several and not any(part.startswith("0") for part in parts):
+            each = " ".join(f"{option} {found['dollar']}{part}{found['rest']}" for part in found["figure"].split(","))
+            return f"{said}, for several amounts {each}"
+        return said
+    if found is not None and found["figure"].count(",") == 1:
+        return f"decimals have a point, so write {option} {text.replace(',', '.')}"
+    if not several:
+        return f"give one amount, such as {option} {parts[0] if parts else text}"
+    return f"give one amount an option and repeat it: {' '.join(f'{option} {part}' for part in parts)}"
 
 
 def configuration(text: str, option: str) -> ScalingFactors:
