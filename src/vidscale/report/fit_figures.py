@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from vidscale.report.curves import CURVE, envelopes, factor_lines, held_text
-from vidscale.report.measured import fitted, isoflop_groups, run_rows, sweep_labels
+from vidscale.report.measured import fitted, isoflop_groups, isoflop_sizes, run_rows, sweep_labels
 from vidscale.report.numbers import plain, with_unit
 from vidscale.report.style import (
     COLOURS,
@@ -83,7 +83,9 @@ def isoflop_figure(study: "Study") -> Figure | None:
         return None
     lead, rows = study.model.lead, run_rows(study)
     error = study.obs.error[:, study.obs.target(lead)]
-    figure = new_figure(4.9, f"IsoFLOP curves, {lead}: error at about equal cost, form {study.form}", study)
+    sizes = isoflop_sizes(groups)
+    figure = new_figure(4.9, f"IsoFLOP curves, {lead}: error at about equal cost{f', {sizes}' if sizes else ''}, form "
+                             f"{study.form}", study)
     colours = ordered_colours(len(groups))
     for axes, factor in zip(panels(figure, len(varying), 3, sharey=True), varying, strict=True):
         k = FACTORS.index(factor)

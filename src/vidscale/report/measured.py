@@ -1,5 +1,6 @@
 """Measured runs beside what the law says of them: what figures and files share."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from vidscale.design.isoflop import budgets_of, most_common
 from vidscale.measurements.schema import SWEEP
+from vidscale.report.numbers import examples
 from vidscale.space import DATA_SIZE, FACTORS_AND_DATA
 from vidscale.study import cost_model
 from vidscale.validate import mean_interval
@@ -104,12 +106,18 @@ class Isoflop:
     runs: Ints
 
 
+def isoflop_sizes(groups: "Sequence[Isoflop]") -> str:
+    """At what data size the sweeps are: "1M examples"; empty where it does not vary."""
+    sizes = sorted({group.data_size for group in groups if group.data_size is not None})
+    return f"{' and '.join(examples(size) for size in sizes)} examples" if sizes else ""
+
+
 def isoflop_groups(study: "Study") -> list[Isoflop]:
     """The isoFLOP sweeps of a table, cheapest first; empty where it has none.
 
     Runs belong to one if their sweep label starts with "isoflop". They are put with the paper's budgets where all lie
     within the design's tolerance of one, else split where costs leave a gap (`budgets_of`). Of several data sizes the
-    one with most runs is taken, the largest of equals.
+    one with most configurations is taken, the largest of equals.
     """
     labels, rows = sweep_labels(study), run_rows(study)
     runs = np.flatnonzero([label.lower().startswith("isoflop") for label in labels])
@@ -121,7 +129,8 @@ def isoflop_groups(study: "Study") -> list[Isoflop]:
     size = rows[runs, FACTORS_AND_DATA.index(DATA_SIZE)]
     for value in np.unique(budget):
         inside = budget == value
-        commonest = most_common(size[inside])
+        configurations = np.unique(rows[runs[inside]], axis=0)
+        commonest = most_common(configurations[:, FACTORS_AND_DATA.index(DATA_SIZE)])
         members = runs[inside & (size == commonest)]
         if len(members) >= 3:
             found.append(Isoflop(budget=float(value), runs=members,

@@ -11,7 +11,7 @@ from vidscale.cost.constraints import base_cost, limit_sentence
 from vidscale.cost.deployment import not_convex
 from vidscale.cost.units import FLOPS
 from vidscale.forms import text
-from vidscale.report.measured import separable
+from vidscale.report.measured import isoflop_groups, isoflop_sizes, separable
 from vidscale.report.numbers import amount, examples, with_unit
 from vidscale.report.other_forms import other_form_lines
 from vidscale.report.page.answer_data import sizes_of
@@ -219,8 +219,9 @@ def evidence(study: "Study", data: Data) -> str:
         parts.append("<h3>One factor at a time</h3><p>No two runs differ in one factor alone, so there are no such "
                      "curves.</p>")
     if first["isoflop"]:
-        parts.append(plot("isoflop", "IsoFLOP curves", "Runs of about equal cost: which size of a factor is best at "
-                          "that cost. Strong marks are the best run at their level.",
+        at = isoflop_sizes(isoflop_groups(study))
+        parts.append(plot("isoflop", "IsoFLOP curves", f"Runs of about equal cost{f' at {at}' if at else ''}: which "
+                          "size of a factor is best at that cost. Strong marks are the best run at their level.",
                           reading="Lines: the least error the law allows at that cost, other factors free. Always in "
                                   "FLOPs, by which such sweeps are planned."))
     else:
