@@ -245,3 +245,59 @@ def test_print_is_light_open_and_whole(opened, colour):
     assert page.evaluate("document.documentElement.dataset.theme ?? null") is None
     assert page.locator("details[open]").count() == 0
     seen.assert_clean()
+
+
+def test_the_answer_is_whole_in_a_narrow_window(opened, paper_study):
+    page = opened("paper", width=400).page
+    page.check("input[name=size][value='0']", force=True)  # drawn by the script, as before by Python
+    for key in ("answer", "tasks"):
+        inside = page.evaluate("""(key) => [...document.querySelectorAll(`#table-${key} tbody tr > *`)].map((cell) => {
+            const at = cell.getBoundingClientRect();
+            const head = getComputedStyle(cell, '::before').content;
+            return at.left >= 0 && at.right <= innerWidth && head === JSON.stringify(cell.dataset.head); })""", key)
+        assert inside, key
+        assert all(inside), key
+    heads = page.locator("#table-answer tbody tr").first.locator("[data-head]")
+    assert [each.get_attribute("data-head") for each in heads.all()] == \
+        page.locator("#table-answer thead th").all_text_contents()
+    assert cells(page, "answer") == expected(answer_table(paper_study, "average", 2.5e5))
+    assert findings(page, leave_out=".canvas > *") == []
+
+
+def test_a_table_that_scrolls_shows_it_and_has_a_name(opened):
+    page = opened("paper", width=400).page
+    scrolling = page.evaluate("""() => [...document.querySelectorAll('.scroll')]
+        .filter((box) => box.scrollWidth > box.clientWidth + 1)
+        .map((box) => [box.ariaLabel, box.tabIndex, box.getAttribute('role'),
+                       getComputedStyle(box).backgroundImage.split('linear-gradient').length - 1])""")
+    assert "Naive policies against the frontier" in [name for name, *_ in scrolling]
+    for name, place, role, shades in scrolling:
+        assert name
+        assert (place, role, shades) == (0, "region", 4), name
+
+
+def test_planning_by_flops_shows_all_its_columns(opened):
+    page = opened("latency", width=1400).page
+    box = page.locator("#table-regret .scroll")
+    assert box.evaluate("(box) => box.scrollWidth <= box.clientWidth + 1")
+    assert box.locator("thead th").last.inner_text().startswith("more")
+
+
+def test_names_of_forms_stay_on_one_line(opened):
+    page = opened("paper", width=1400).page
+    rows = page.locator("#table-comparison tbody th bdi")
+    assert rows.count() == 2
+    heights = rows.evaluate_all("(all) => all.map((each) => each.getClientRects().length)")
+    assert heights == [1, 1]
+    labels = page.locator("#plot-forms .annotation rect.bg")
+    assert labels.count() >= 2
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert all(label.evaluate("(rect) => getComputedStyle(rect).fill") == ground for label in labels.all())
+
+
+def test_no_axis_of_errors_goes_above_100(opened):
+    page = opened("high").page
+    title, top = page.evaluate("""() => { const {yaxis} = document.querySelector('#plot-error .canvas').layout;
+        return [yaxis.title.text, yaxis.range[1]]; }""")
+    assert "error" in title
+    assert top == 100

@@ -15,6 +15,7 @@ import pytest
 from vidscale.report.numbers import amount
 from vidscale.report.page import report_page
 from vidscale.report.page.answer_data import answer_data
+from vidscale.report.page.assemble import asset
 from vidscale.report.page.compact import compact
 from vidscale.report.page.markup import formula, sentence
 from vidscale.report.page.words import answer_table, sureness, warnings
@@ -269,3 +270,9 @@ def test_recorded_opening_is_within_the_promise():
     assert recorded["report_paper_design_bytes"] <= 6e6
     assert recorded["report_paper_design_open_seconds"] < 2
     assert recorded["report_paper_design_openings"] >= 5
+
+
+def test_options_of_commands_are_kept_whole():
+    assert sentence("change it (--encoder-params, --near 1) -- or not") == (
+        'Change it (<span class="option">--encoder-params</span>, <span class="option">--near</span> 1) -- or not.')
+    assert ".option { white-space: nowrap; }" in asset("page", "report.css")

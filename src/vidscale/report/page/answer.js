@@ -133,7 +133,7 @@ plots.error = () => {
         String(p.tie_count)]);
     }
   return {panels: [{data, layout: layout({height: 360, xaxis: costAxis(),
-    yaxis: axis("predicted task error (%)", {range: span(seen.length ? seen : [0, 1])})})}], legend: sizeLegend(),
+    yaxis: axis("predicted task error (%)", {range: errorSpan(seen.length ? seen : [0, 1])})})}], legend: sizeLegend(),
     table};
 };
 
@@ -212,7 +212,7 @@ plots.policies = () => {
   legend.push({name: "frontier", colour: token("--text"), dash: "solid", width: 4});
   return {panels: [{title: DATA.sizes[0] === null ? "" : sizeName(state.size), data,
     layout: layout({height: 360, xaxis: costAxis(),
-      yaxis: axis("predicted task error (%)", {range: span(data.flatMap((d) => d.y))})})}], legend,
+      yaxis: axis("predicted task error (%)", {range: errorSpan(data.flatMap((d) => d.y))})})}], legend,
     table: {columns: [["policy", 1], ...budgets.map((b) => [`error at ${cost(b)} (%)`, 0])],
             rows: [["frontier", ...points.map((p) => interval(...p.error.slice(0, 3)))],
                    ...policies().map((p) => [p.policy, ...p.error.map((e) => plain(e))])]}};

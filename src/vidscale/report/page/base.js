@@ -9,6 +9,8 @@ const DASHES = ["solid", "dash", "dot", "dashdot", "longdash", "longdashdot"];
 const MARKS = ["circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x"];
 const NONE = "–";
 const WIDE = 95;
+const BRIEF = 24;
+const STACKED = new Set(["answer", "tasks"]);
 
 // What is shown: task, data size of tables and single-size plots, data sizes of the other plots, choices of plots.
 const state = {target: 0, size: DATA.sizes.length - 1, sizes: new Set(DATA.sizes.keys()), "path-kind": null, hold: 0,
@@ -131,6 +133,12 @@ function span(values, share = 0.06) {
   return [low - room, high + room];
 }
 
+// As `span`, for errors: none is above 100 %, however far a law beyond its runs goes.
+function errorSpan(values, share = 0.06) {
+  const [low, high] = span(values, share);
+  return low < 100 ? [low, Math.min(high, 100)] : [low, high];
+}
+
 function layout(more = {}) {
   const {height = document.documentElement.classList.contains("printing") ? 250 : 300, margin = {}, ...rest} = more;
   return {
@@ -187,24 +195,30 @@ function swatch({colour, dash = null, mark = null, width = 2}) {
 }
 
 // A table from {columns: [[header, words]], rows, notes}; the same markup as the tables made by Python.
-function tableElement(table, caption) {
-  const cell = (text, k, row) => {
+function tableElement(table, caption, key = null) {
+  const stacks = STACKED.has(key);
+  const role = (name) => (stacks ? name : null);
+  // Words so short that they need no second line stay on one.
+  const kinds = table.columns.map(([, words], k) => !words ? null
+    : table.rows.every((row) => [...row[k]].length <= BRIEF) ? "words brief" : "words");
+  const cell = (text, k) => {
     const [head, words] = table.columns[k];
-    const tag = k === 0 && row ? "th" : "td";
-    const made = element(tag, {class: words ? "words" : null, scope: tag === "th" ? "row" : null});
+    const tag = k === 0 ? "th" : "td";
+    const made = element(tag, {class: kinds[k], scope: tag === "th" ? "row" : null,
+                               role: role(tag === "th" ? "rowheader" : "cell"), "data-head": role(head)});
     if (head === "how sure") made.append(element("span", {class: `sure ${text.split(/[ ,]/)[0]}`}, text));
     else if (words) made.append(element("bdi", {}, text));
     else made.append(text);
     return made;
   };
-  const head = element("tr", {}, ...table.columns.map(([text, words]) =>
-    element("th", {scope: "col", class: words ? "words" : null}, text)));
-  const body = table.rows.map((row) => element("tr", {}, ...row.map((text, k) => cell(text, k, true))));
+  const head = element("tr", {role: role("row")}, ...table.columns.map(([text], k) =>
+    element("th", {scope: "col", class: kinds[k], role: role("columnheader")}, text)));
+  const body = table.rows.map((row) => element("tr", {role: role("row")}, ...row.map(cell)));
   // As long in print as its longest cells and the longest words of its heads: what is wider gets smaller type.
   const length = table.columns.map(([head], k) => Math.max(...head.split(" ").map((word) => word.length),
     ...table.rows.map((row) => row[k].length))).reduce((a, b) => a + b, 0);
-  return element("div", {class: length > WIDE ? "scroll wide" : "scroll", role: "region", tabindex: "0",
-                         "aria-label": caption},
-    element("table", {}, element("caption", {}, caption), element("thead", {}, head),
-            element("tbody", {}, ...body)));
+  return element("div", {class: `scroll${length > WIDE ? " wide" : ""}${stacks ? " stacks" : ""}`, role: "region",
+                         tabindex: "0", "aria-label": caption},
+    element("table", {role: role("table")}, element("caption", {}, caption),
+            element("thead", {role: role("rowgroup")}, head), element("tbody", {role: role("rowgroup")}, ...body)));
 }

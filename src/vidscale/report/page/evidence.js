@@ -70,6 +70,7 @@ plots.lines = () => {
   const rows = [];
   const panels = evidence().lines.map(({factor, held, lines}) => {
     const data = [];
+    const seen = lines.flatMap((line) => [...line.low, ...line.high, ...line.runs.map(measured)]);
     const legend = lines.map((line, k) => {
       const style = {colour: ordered(k, lines.length), dash: DASHES[k % 6], mark: MARKS[k % 7]};
       data.push(band(line.x, line.low, line.high, style.colour),
@@ -86,7 +87,7 @@ plots.lines = () => {
       return {name: line.name, ...style};
     });
     return {title: held ? `${HEADS[factor]}, ${held}` : HEADS[factor], data, legend, layout: layout({
-      xaxis: factorAxis(factor), yaxis: axis("task error (%)")})};
+      xaxis: factorAxis(factor), yaxis: axis("task error (%)", {range: errorSpan(seen)})})};
   });
   return {panels, table: {columns: [["factor", 1], ["line", 1], ["value", 0], ["measured (%)", 0],
                                     [`law, ${DATA.level} interval of a new measurement (%)`, 0]], rows}};
@@ -119,7 +120,7 @@ plots.isoflop = () => {
       }
     });
     return {title: HEADS[factor], data, layout: layout({xaxis: factorAxis(factor),
-      yaxis: axis("task error (%)", {range: span(all, 0.1)})})};
+      yaxis: axis("task error (%)", {range: errorSpan(all, 0.1)})})};
   });
   return {panels, legend, table: {columns: [["about", 0], ["run", 1], ["measured (%)", 0],
                                             [`law, ${DATA.level} interval of a new measurement (%)`, 0]],
@@ -209,14 +210,16 @@ plots.forms = () => {
     // Room for the text beside the last mark.
     axisOf.range = [axisOf.range[0] - 0.1, Math.log10(high) + 0.45 * Math.max(Math.log10(high / low), 0.4)];
     return {title: kind, data: [{
-      type: "scatter", mode: "markers+text", x: values, y: names.map(safe), cliponaxis: false, hoverinfo: "text",
+      type: "scatter", mode: "markers", x: values, y: names.map(safe), cliponaxis: false, hoverinfo: "text",
       hovertext: scores.map((s) => `<b>${safe(s[0])}</b><br>MSE ${plain(s[2], 3)}<br>mean relative error ` +
         `${plain(s[3], 3)} %<br>${above(s)}`),
-      text: scores.map(above), textposition: "middle right", textfont: {size: 11, color: token("--text-muted")},
       marker: {size: scores.map((s) => (s[0] === DATA.chosen_form ? 13 : 9)), color: token("--series-1"),
                symbol: scores.map((s) => (s[0] === DATA.chosen_form ? "diamond" : "circle-open")),
                line: {width: 2}}}],
-      layout: layout({height: 100 + 34 * scores.length, xaxis: axisOf,
+      // On the page's own ground, so that no line of the grid goes through the text.
+      layout: layout({height: 100 + 34 * scores.length, xaxis: axisOf, annotations: scores.map((s, row) => (
+        {x: Math.log10(s[2]), y: safe(names[row]), text: above(s), showarrow: false, xanchor: "left", xshift: 9,
+         bgcolor: token("--bg"), borderpad: 2, font: {size: 11, color: token("--text-muted")}})),
                       yaxis: axis("", {type: "category", autorange: "reversed"})})};
   });
   return {panels, table: {columns: [["form", 1], ["held out", 1], ["MSE (pp²)", 0], ["mean relative error (%)", 0],

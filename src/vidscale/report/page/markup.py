@@ -11,6 +11,12 @@ from vidscale.report.tables import Table
 SURE = "how sure"
 #: Characters a row above which a table is printed in smaller type; base.js has the same.
 WIDE = 95
+#: Characters up to which a column of words keeps every cell on one line; base.js has the same.
+BRIEF = 24
+#: Tables of which every row becomes a block in a narrow window; base.js has the same.
+STACKED = ("answer", "tasks")
+#: A command's option, which no line may break.
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")
 
 
 def esc(text: object) -> str:
@@ -48,7 +54,17 @@ def sentence(text: str) -> str:
     first = text.split(" ", 1)[0].rstrip(",;:")
     if first.isascii() and first.isalpha() and first.islower():
         text = text[0].upper() + text[1:]
-    return esc(typeset(text if text[-1] in ".!?" else text + "."))
+    return prose(typeset(text if text[-1] in ".!?" else text + "."))
+
+
+def prose(text: str) -> str:
+    """Plain text as HTML, options of commands kept whole.
+
+    Example:
+        >>> prose("--budget, in FLOPs")
+        '<span class="option">--budget</span>, in FLOPs'
+    """
+    return OPTION.sub(lambda found: f'<span class="option">{found[0]}</span>', esc(text))
 
 
 def typeset(text: str) -> str:
@@ -66,12 +82,17 @@ def table_html(table: Table, *, key: str, caption: str, notes: bool = True) -> s
         notes: whether its notes are listed below.
     """
     wide = " wide" if _length(table) > WIDE else ""
-    heads = "".join(f'<th scope="col"{_words(column.words)}>{esc(column.header)}</th>' for column in table.columns)
-    body = "".join(_row(row, table) for row in table.rows)
-    said = bullets([esc(note) for note in table.notes], "notes") if notes else ""
-    return (f'<div class="table" id="table-{esc(key)}"><div class="scroll{wide}" role="region" tabindex="0" '
-            f'aria-label="{esc(caption)}"><table><caption>{esc(caption)}</caption><thead><tr>{heads}</tr></thead>'
-            f'<tbody>{body}</tbody></table></div><div class="table-notes">{said}</div></div>')
+    stacks = key in STACKED
+    kinds = [_kind(table, k) for k in range(len(table.columns))]
+    heads = "".join(f'<th scope="col"{_role("columnheader", stacks)}{kind}>{esc(column.header)}</th>'
+                    for column, kind in zip(table.columns, kinds, strict=True))
+    body = "".join(_row(row, table, kinds, stacks) for row in table.rows)
+    said = bullets([prose(note) for note in table.notes], "notes") if notes else ""
+    group = _role("rowgroup", stacks)
+    return (f'<div class="table" id="table-{esc(key)}"><div class="scroll{wide}{" stacks" if stacks else ""}" '
+            f'role="region" tabindex="0" aria-label="{esc(caption)}"><table{_role("table", stacks)}>'
+            f'<caption>{esc(caption)}</caption><thead{group}><tr{_role("row", stacks)}>{heads}</tr></thead>'
+            f'<tbody{group}>{body}</tbody></table></div><div class="table-notes">{said}</div></div>')
 
 
 def _length(table: Table) -> int:
@@ -80,19 +101,29 @@ def _length(table: Table) -> int:
                for k, column in enumerate(table.columns))
 
 
-def _row(row: Sequence[str], table: Table) -> str:
+def _row(row: Sequence[str], table: Table, kinds: Sequence[str], stacks: bool) -> str:
     cells = []
-    for k, (text, column) in enumerate(zip(row, table.columns, strict=True)):
+    for k, (text, column, kind) in enumerate(zip(row, table.columns, kinds, strict=True)):
+        of = f' data-head="{esc(column.header)}"' if stacks else ""
         shown = name(text) if column.words else esc(text)
         if column.name == SURE:
             shown = f'<span class="sure {esc(re.split("[ ,]", text)[0])}">{esc(text)}</span>'
-        cells.append(f'<th scope="row"{_words(column.words)}>{shown}</th>' if k == 0
-                     else f"<td{_words(column.words)}>{shown}</td>")
-    return f"<tr>{''.join(cells)}</tr>"
+        cells.append(f'<th scope="row"{_role("rowheader", stacks)}{kind}{of}>{shown}</th>' if k == 0
+                     else f"<td{_role('cell', stacks)}{kind}{of}>{shown}</td>")
+    return f"<tr{_role('row', stacks)}>{''.join(cells)}</tr>"
 
 
-def _words(words: bool) -> str:
-    return ' class="words"' if words else ""
+def _role(role: str, stacks: bool) -> str:
+    """What an element is to assistive technology where its look stops being a table's."""
+    return f' role="{role}"' if stacks else ""
+
+
+def _kind(table: Table, k: int) -> str:
+    """The class of a column: words or numbers, and words so short that they need no second line."""
+    if not table.columns[k].words:
+        return ""
+    brief = all(len(one_line(row[k])) <= BRIEF for row in table.rows)
+    return f' class="words{" brief" if brief else ""}"'
 
 
 def formula(text: str) -> str:

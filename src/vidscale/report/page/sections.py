@@ -209,8 +209,8 @@ def evidence(study: "Study", data: Data) -> str:
     first = data["evidence"][0]
     parts = [plot("fitted", "Does the law describe the runs?", "Every run's measured error against what the law says; "
                   "on the diagonal they agree.",
-                  reading=esc(f"Bars: {_level(study)} interval for a new measurement. About that share of the marks "
-                              "should lie within their bars on the right."))]
+                  reading=esc(f"Bars in the plot of measured − law: {_level(study)} interval for a new measurement. "
+                              "About that share of the marks should lie within their bars."))]
     if first["lines"]:
         parts.append(plot("lines", "One factor at a time", "Runs that differ in one factor only, with the law through "
                           f"them and its {_level(study)} band for the true mean.",

@@ -108,7 +108,7 @@ function showTables() {
     const made = pick(key);
     if (!place || !made) continue;
     const caption = place.querySelector("caption").textContent;
-    place.querySelector(".scroll").replaceWith(tableElement(made, caption));
+    place.querySelector(".scroll").replaceWith(tableElement(made, caption, key));
     const notes = place.querySelector(".table-notes");
     if (notes.children.length) notes.replaceChildren(element("ul", {class: "notes"},
       ...made.notes.map((note) => element("li", {}, note))));
