@@ -43,6 +43,62 @@ def test_nothing_is_wider_than_the_window(open_page, server, width):
     seen.assert_clean()
 
 
+def test_a_table_that_scrolls_shows_it_and_has_a_name(open_page, server):
+    page = open_page(server.address + NOW, width=320).page
+    settle(page)
+    boxes = page.evaluate("""() => [...document.querySelectorAll('.scroll')].map((box) => [box.ariaLabel, box.tabIndex,
+        box.getAttribute('role'), getComputedStyle(box).backgroundImage.split('linear-gradient').length - 1])""")
+    assert {"Configurations", "Cost"} <= {name for name, *_ in boxes}
+    assert all(rest == [0, "region", 4] for _, *rest in boxes)
+
+
+def test_costs_are_in_sight_in_a_narrow_window(open_page, server):
+    page = open_page(server.address + NOW, width=400).page
+    settle(page)
+    for name in ("Configurations", "Cost"):
+        assert page.get_by_role("region", name=name, exact=True).evaluate("(box) => box.scrollWidth <= box.clientWidth")
+    assert page.get_by_role("columnheader", name="share of FLOPs").is_visible()
+
+
+AT_ENDS = [NOW, "/?cost=flops&budget=1e14&current=lm_params=7.5e9,frames=32,tokens_per_frame=196", "/?cost=flops"]
+
+
+@pytest.mark.parametrize("query", AT_ENDS)
+def test_names_in_the_plot_hide_no_line_and_the_axis_ends_at_100(open_page, server, query):
+    page = open_page(server.address + query).page
+    settle(page)
+    plotted(page)
+    names, top = page.evaluate("""() => { const {annotations, yaxis} = document.querySelector('.plot.errors').layout;
+        return [annotations.map((one) => [one.text, one.bgcolor ?? null]), yaxis.range[1]]; }""")
+    assert ["chosen", None] in names
+    assert all(ground is None for _, ground in names)
+    assert top <= 100
+    outside = page.evaluate("""() => { const plot = document.querySelector('.plot.errors').getBoundingClientRect();
+        return [...document.querySelectorAll('.plot.errors .annotation-text')].filter((text) => {
+            const at = text.getBoundingClientRect();
+            return at.left < plot.left || at.right > plot.right || at.top < plot.top; }).length; }""")
+    assert outside == 0
+
+
+def test_the_axis_of_errors_ends_at_100(open_page, server):
+    page = open_page(server.address + NOW).page
+    settle(page)
+    plotted(page)
+    page.route("**/api/v1/staircase", _higher)
+    page.locator("#data-size").fill("400")
+    page.wait_for_function("() => document.querySelector('.plot.errors').layout.yaxis.range[1] === 100")
+
+
+def _higher(route):
+    """The frontier with three times the error, which goes beyond 100 %."""
+    reply = route.fetch()
+    found = reply.json()
+    for step in found["steps"]:
+        step["error"] = {key: 3 * value if key in ("value", "mean_low", "mean_high") else value
+                         for key, value in step["error"].items()}
+    route.fulfill(response=reply, json=found)
+
+
 def test_the_answer_comes_first_in_a_narrow_window_and_stays_in_sight(open_page, server):
     page = open_page(server.address + NOW, width=360, height=700).page
     settle(page)

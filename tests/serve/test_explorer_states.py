@@ -199,10 +199,60 @@ def test_what_a_link_asks_that_the_study_lacks_is_said(open_page, server):
     page = open_page(server.address + "/?cost=flops&budget=5e12&task=singing&data_size=lots&gpu=abacus").page
     settle(page)
     said = page.locator("#notice").inner_text()
-    assert "singing" in said
-    assert "abacus" in said
-    assert "data size" in said
+    assert page.locator("#notice").get_attribute("role") == "status"
     assert page.locator("#answer").get_attribute("data-state") == "answered"
+    for control, what, shown in (("task", "task “singing”", "all tasks alike"), ("gpu", "GPU “abacus”", "any GPU"),
+                                 ("data-size", "data size “lots”", "1M examples")):
+        line = f"Not understood: {what}. Shown instead: {shown}."
+        assert line in said
+        assert page.locator(f"#doubt-{control}").inner_text() == line
+        assert page.locator(f"#{control}").get_attribute("aria-describedby") == f"doubt-{control}"
+    page.locator("#task").select_option("reading")
+    page.wait_for_timeout(400)
+    settle(page)
+    assert page.locator(".doubt").count() == 2
+    assert page.locator("#task").get_attribute("aria-describedby") is None
+
+
+@pytest.mark.parametrize("budget", ["abc", "-5", "0"])
+def test_a_budget_of_a_link_that_is_none_is_said_beside_the_budget(open_page, server, budget):
+    page = open_page(f"{server.address}/?cost=flops&budget={budget}").page
+    settle(page)
+    line = page.locator("#doubt-budget").inner_text()
+    assert line.startswith(f"Not understood: budget “{budget}”. Shown instead: ")
+    assert line.endswith(f"{page.locator('#budget').input_value()} TFLOPs.")
+    assert line in page.locator("#notice").inner_text()
+
+
+@pytest.mark.parametrize(("control", "typed", "kept", "line"), [
+    ("budget", "-5", "5", "Budget: “-5” is not a number above 0. Shown instead: 5 TFLOPs."),
+    ("budget", "", "5", "Budget: no number was typed. Shown instead: 5 TFLOPs."),
+    ("memory", "-3", "", "Memory at most: “-3” is not a number above 0. Shown instead: no limit."),
+    ("limit-ttft", "0", "90", "First token within: “0” is not a number above 0. Shown instead: 90 ms."),
+    ("now-frames", "0", "8", "Frames per video: “0” is not a whole number above 0. Shown instead: 8."),
+])
+def test_what_was_typed_and_is_no_value_is_said_and_taken_back(open_page, server, control, typed, kept, line):
+    seen = open_page(server.address + "/?cost=flops&budget=5e12&data_size=5e5&gpu=H200&limit=ttft<=0.09s"
+                     "&current=lm_params=7.5e9,frames=8,tokens_per_frame=196")
+    page = seen.page
+    settle(page)
+    before = page.url
+    page.locator(f"#{control}").focus()
+    page.keyboard.press("Control+A")
+    page.keyboard.type(typed) if typed else page.keyboard.press("Delete")
+    page.keyboard.press("Tab")
+    page.locator(f"#doubt-{control}").wait_for()
+    assert page.locator(f"#doubt-{control}").inner_text() == line
+    page.wait_for_function("(line) => document.getElementById('spoken').textContent === line", arg=line)
+    assert page.locator(f"#{control}").input_value() == kept
+    if control == "budget":
+        settle(page)
+        assert page.url == before
+    page.locator(f"#{control}").fill("60")
+    page.wait_for_timeout(400)
+    settle(page)
+    assert page.locator(".doubt").count() == 0
+    seen.assert_clean()
 
 
 def test_what_a_link_holds_beside_the_controls_is_shown_and_can_be_lifted(open_page, server):

@@ -30,9 +30,9 @@ KEPT_ANSWERS, KEPT_BYTES = 256, 2**18
 
 _TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
 #: Files of the explorer page beside its index.html.
-PAGE_FILES = ("answer.js", "api.js", "budget.js", "cards.js", "commands.js", "controls.js", "dom.js", "explorer.css",
-              "explorer.js", "fields.js", "format.js", "icon.svg", "plot.css", "plots.js", "slider.js", "state.js",
-              "study.js")
+PAGE_FILES = ("answer.js", "api.js", "budget.js", "cards.js", "commands.js", "controls.js", "dom.js", "doubts.js",
+              "explorer.css", "explorer.js", "fields.js", "format.js", "icon.svg", "plot.css", "plots.js", "slider.js",
+              "state.js", "study.js")
 #: What may be fetched beside the API: address → (package, file in it, media type). Nothing else is ever read.
 ASSETS: dict[str, tuple[str, str, str]] = {
     "/": ("vidscale.serve", "page/index.html", "text/html; charset=utf-8"),

@@ -118,7 +118,7 @@ export function costs(section, answer) {
   const of = unit("FLOPs", total); // one for all parts, so that they can be compared
   const line = (label, text, value, name) => (value === null || value === undefined ? null : [label,
     figure(text, value, name), ""]);
-  put(section, el("h2", { id: "costs-title" }, "What it costs"), table("Cost", ["", "one video", "share"], [
+  put(section, el("h2", { id: "costs-title" }, "What it costs"), table("Cost", ["", "one video", "share of FLOPs"], [
     ...Object.entries(PARTS).filter(([part]) => cost.flops[part]).map(([part, label]) => [label,
       figure(`${amount(cost.flops[part], of)} ${of.shown}`, cost.flops[part], `flops_${part}`),
         `${plain(100 * cost.flops[part] / total, 2)} %`]),

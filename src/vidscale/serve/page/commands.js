@@ -1,7 +1,7 @@
 // Commands to copy: serve the choice, or ask the same question elsewhere.
 
 import { inShort, sentence } from "./answer.js";
-import { copyButton, el, put } from "./dom.js";
+import { copyButton, el, prose, put } from "./dom.js";
 import { compact } from "./format.js";
 import { bound, factors, write } from "./state.js";
 
@@ -14,11 +14,11 @@ export function commands(section, answer, question) {
     const name = NAMES[engine] ?? engine;
     return block(`${name} ${said.version}`, said.command, [
       said.servable ? null : el("p", { class: "needs" }, el("b", {}, `${name} does not serve exactly this as it is. `),
-        said.needs.map(sentence).join(" ")),
+        prose(said.needs.map(sentence).join(" "))),
       said.request ? el("div", {}, el("p", { class: "detail" }, "A client sends along:"),
         el("pre", { tabindex: 0, "aria-label": `Request for ${name}` },
         el("code", {}, said.request))) : null,
-      said.notes.length ? el("ul", {}, said.notes.map((note) => el("li", {}, sentence(note)))) : null,
+      said.notes.length ? el("ul", {}, said.notes.map((note) => el("li", {}, prose(sentence(note))))) : null,
       ...(said.instead ? instead(name, said) : [])]);
   }), block("The same answer in a terminal", terminal(question), el("p", { class: "detail after" },
     "STUDY is the study's folder, its fit.json, or its table.")),

@@ -2,7 +2,7 @@
 
 import { budget } from "./budget.js";
 import { el, put } from "./dom.js";
-import { choose, group, labelled, measured, positive, select, set } from "./fields.js";
+import { choose, group, labelled, measured, positive, refuse, select, set } from "./fields.js";
 import { compact, examples, params, words } from "./format.js";
 import { logSlider } from "./slider.js";
 
@@ -181,6 +181,8 @@ function current(study, changed) {
     list: `${name}-levels` });
   const frames = number("frames");
   const tokens = number("tokens");
+  let last = { lm_params: middle(levels.lm_params), frames: middle(levels.frames),
+    tokens_per_frame: middle(levels.tokens_per_frame) };
   const tell = () => {
     const at = { lm_params: Number(lm.value), frames: Number(frames.value), tokens_per_frame: Number(tokens.value) };
     if (Object.values(at).every((value) => value > 0) && Number.isInteger(at.frames)) {
@@ -188,14 +190,21 @@ function current(study, changed) {
     }
   };
   [lm, frames, tokens].forEach((field) => field.addEventListener("input", tell));
+  for (const [field, name, bound] of [[frames, "frames", "a whole number above 0"],
+    [tokens, "tokens_per_frame", "a number above 0"]]) {
+    field.addEventListener("change", () => {
+      const value = Number(field.value);
+      if (value > 0 && (name !== "frames" || Number.isInteger(value))) return;
+      refuse(field, field.labels[0].textContent, bound, String(last[name]));
+      field.value = String(last[name]);
+    });
+  }
   use.addEventListener("change", tell);
   const suggestions = (name, values) => el("datalist", { id: `${name}-levels` }, values.map((level) => el("option",
     { value: level.value })));
   const fields = el("div", { class: "now", id: "now" }, labelled("Language model", lm, "now-lm"),
     labelled("Frames per video", frames, "now-frames"), labelled("Visual tokens per frame", tokens, "now-tokens"),
     suggestions("frames", levels.frames), suggestions("tokens", levels.tokens_per_frame));
-  let last = { lm_params: middle(levels.lm_params), frames: middle(levels.frames),
-    tokens_per_frame: middle(levels.tokens_per_frame) };
   const show = (question) => {
     use.checked = Boolean(question.current);
     fields.hidden = !question.current;

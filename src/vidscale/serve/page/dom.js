@@ -23,6 +23,12 @@ function fill(node, attributes, children) {
   return node;
 }
 
+/** Text with the options of commands in it kept whole at the ends of lines. */
+export function prose(text) {
+  return text.split(/(?<![\w-])(--[a-z][a-z-]*[a-z])/).map((part, k) => (k % 2 ? el("span", { class: "option" }, part)
+    : part));
+}
+
 /** Put children in the place of whatever a node holds. */
 export function put(node, ...children) {
   node.replaceChildren(...present(children));

@@ -6,7 +6,7 @@ import * as cards from "./cards.js";
 import { commands } from "./commands.js";
 import { controls } from "./controls.js";
 import { copy, el, put } from "./dom.js";
-import { words } from "./format.js";
+import * as doubts from "./doubts.js";
 import { plots } from "./plots.js";
 import { read, tidy, write } from "./state.js";
 import { describe, fitting } from "./study.js";
@@ -19,7 +19,7 @@ const PULSE_MS = 5000; // how often the server is asked whether the study change
 const RETRY_MS = 2000; // how soon a server that went away is tried again
 
 const page = { study: null, question: {}, answer: null, showControls: null, showPlots: null,
-  asking: false, lost: false, problem: null, replacing: false };
+  asking: false, lost: false, problem: null, replacing: false, doubts: [], before: "" };
 const timers = { url: 0, busy: 0, spoken: 0, retry: 0, note: 0 };
 const written = { control: null, at: 0 };
 
@@ -30,6 +30,7 @@ const ask = newest("recommend", { answered, failed });
 /** A control changed a part of the question. */
 function change(patch, control) {
   page.question = tidy({ ...page.question, ...patch });
+  doubts.moved(Object.keys(patch));
   page.showControls(page.question, ends());
   request();
   clearTimeout(timers.url);
@@ -69,7 +70,8 @@ function settle() {
   remember(timers.control);
 }
 
-function restore() {
+/** Ask what the address asks; what of it was not understood is said with the answer, after the text `before`. */
+function visit(before = "") {
   clearTimeout(timers.url);
   timers.url = 0;
   written.control = null;
@@ -77,15 +79,16 @@ function restore() {
   const { question: kept, dropped } = fitting(tidy({ ...defaults(question), ...question }), page.study);
   page.question = tidy(kept);
   page.showControls(page.question, ends());
+  doubts.none();
+  Object.assign(page, { doubts: [...ignored, ...dropped], before });
   request();
-  const lost = [...ignored.map(words), ...dropped];
-  return lost.length ? `The link asks for what this study cannot answer; left out: ${lost.join("; ")}.` : "";
 }
 
-/** The same, with a notice where something was left out. */
-function visit() {
-  const said = restore();
-  if (said) notice(said, "warn");
+/** Say once what was not understood of a link, beside its control and in the notice. */
+function doubt(answer) {
+  if (!page.doubts.length) return;
+  notice(`${page.before} ${doubts.tell(page.doubts, answer, page.study)}`.trim(), "warn");
+  page.doubts = [];
 }
 
 /** What an address leaves open is as the study says, unless it asks for another cost, whose budget has other units. */
@@ -141,6 +144,7 @@ function answered(answer, question, another) {
   commands(at("commands"), answer, page.question);
   document.title = `${brief(answer)} – vidscale`;
   speak(brief(answer));
+  if (!another) doubt(answer);
   curve();
 }
 
@@ -158,6 +162,7 @@ function failed(fault, question, another) {
     for (const id of ["why", "comparison", "next", "ties", "costs", "commands"]) put(at(id));
     at("brief").textContent = "no answer for this question";
     document.title = "no answer – vidscale";
+    doubt(null);
     return;
   }
   lose(fault.message);
@@ -284,10 +289,11 @@ async function replaced() {
   try {
     const before = page.study.table;
     await draw();
-    const lost = restore();
     const name = page.study.table === before ? `The study ${before} was updated`
       : `Another study is served now: ${page.study.table}, before ${before}`;
-    notice(`${name}. This page shows the new one. ${lost}`, "warn");
+    const said = `${name}. This page shows the new one.`;
+    notice(said, "warn");
+    visit(said);
   } finally {
     page.replacing = false;
   }
@@ -329,6 +335,11 @@ async function open() {
 }
 
 window.addEventListener("popstate", () => { if (page.study) visit(); });
+at("controls").addEventListener("input", (event) => doubts.clear(event.target.id.replace(/-slider$/, "")));
+at("controls").addEventListener("refused", (event) => {
+  doubts.say(event.target.id, event.detail);
+  speak(event.detail);
+});
 window.addEventListener("pagehide", settle);
 at("share").addEventListener("click", () => { settle(); copy(at("share"), location.href); });
 at("controls").addEventListener("submit", (event) => event.preventDefault());

@@ -123,7 +123,7 @@ function style() {
 function base(look, extra) {
   return { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { family: look.font, size: 13,
     color: look.text },
-    margin: { l: 56, r: 12, t: 8, b: 44 }, showlegend: false, dragmode: false, hovermode: "closest",
+    showlegend: false, dragmode: false, hovermode: "closest",
     hoverlabel: { bgcolor: look.surface, bordercolor: look.axis, font: { family: look.font, color: look.text } },
       ...extra };
 }
@@ -171,17 +171,19 @@ function errorPlot(answer, frontier, look) {
     mark([answer.question.budget], [100 * answer.error.value], "circle", look.chosen, look,
       [hover(answer, answer.configuration, answer.error.value, answer.question.budget)]),
   ];
-  const last = x.at(-1);
-  const labels = [label(answer.question.budget, 100 * answer.error.value, "chosen", look.chosen, look, last)];
+  const axis = budgetAxis(answer, frontier, look, true);
+  const chosen = [answer.question.budget, 100 * answer.error.value];
+  const labels = [label(chosen, "chosen", look.chosen, axis.range)];
   const now = answer.comparison;
   if (now && Number.isFinite(now.cost)) {
     traces.push(mark([now.cost], [100 * now.error.value], "diamond", look.now, look,
       [hover(answer, now.configuration, now.error.value, now.cost)]));
-    labels.push(label(now.cost, 100 * now.error.value, "now", look.now, look, last));
+    labels.push(label([now.cost, 100 * now.error.value], "now", look.now, axis.range, labels[0]));
   }
   return [traces, base(look, { annotations: labels, shapes: [upright(answer, look, "paper")],
-    xaxis: budgetAxis(answer, frontier, look, true),
-    yaxis: { gridcolor: look.grid, zeroline: false, fixedrange: true, automargin: true, title: { text: "error (%)",
+    margin: margin(answer, 8), xaxis: axis,
+    yaxis: { range: errorRange(steps, labels), gridcolor: look.grid, zeroline: false, fixedrange: true,
+      automargin: true, title: { text: "error (%)",
       font: { color: look.muted } } } })];
 }
 
@@ -198,7 +200,7 @@ function pathPlot(answer, frontier, look) {
   const steps = reaching(frontier.steps, answer);
   const shown = FACTORS.filter(([factor]) => frontier.levels[factor].length > 1);
   const traces = [];
-  const layout = base(look, { shapes: [upright(answer, look, "paper")], margin: { l: 56, r: 12, t: 20, b: 44 },
+  const layout = base(look, { shapes: [upright(answer, look, "paper")], margin: margin(answer, 20),
     annotations: [] });
   const gap = 0.1;
   const height = (1 - gap * (shown.length - 1)) / Math.max(shown.length, 1);
@@ -234,12 +236,32 @@ function mark(x, y, symbol, color, look, text) {
     hovertemplate: text, cliponaxis: false };
 }
 
-function label(x, y, text, color, look, last) {
-  const inward = x > last / 3 ? "right" : "left"; // names stay inside the plot, and now's keeps off the chosen one's
-  const above = text === "chosen";
-  return { x: Math.log10(x), y, text, showarrow: false, xanchor: inward, yanchor: above ? "bottom" : "top",
-    xshift: inward === "left" ? 7 : -7, yshift: above ? 4 : -6, font: { color, size: 13 },
-    bgcolor: look.surface, opacity: 0.95, borderpad: 1 };
+/**
+ * A name beside a mark, where the curve is not: it falls, so below it to the left and above it to the right are free.
+ *
+ * @param point [budget, error in %] of the mark
+ * @param range ends of the budget's axis, log10
+ * @param other a label that stands already
+ */
+function label([budget, y], text, color, [low, high], other = null) {
+  const x = Math.log10(budget);
+  const below = text === "chosen" && (x - low) / (high - low) > 0.2; // at the left edge there is no room on the left
+  // Two names on the same side of neighbouring marks stand one above the other.
+  const stacked = other && !below && other.xanchor === "left" && Math.abs(x - other.x) < 0.2 * (high - low);
+  return { x, y, text, showarrow: false, xanchor: below ? "right" : "left", yanchor: below ? "top" : "bottom",
+    xshift: below ? -7 : 7, yshift: below ? -4 : stacked ? 20 : 4, font: { color, size: 13 } };
+}
+
+/** Both plots have the same, so that their budgets stand in line; "now" at the right end needs its room. */
+const margin = (answer, top) => ({ l: 56, r: answer.comparison ? 40 : 12, t: top, b: 44 });
+
+/** Errors from the lowest, with room for a name below it, to the highest; none is above 100 %. */
+function errorRange(steps, marks) {
+  const all = [...steps.flatMap(({ error }) => [error.mean_low, error.mean_high, error.value]).map((e) => 100 * e),
+    ...marks.map((one) => one.y)].filter((value) => Number.isFinite(value));
+  const [low, high] = [Math.min(...all), Math.max(...all)];
+  const span = high - low || 1;
+  return [Math.max(low - 0.12 * span, low < 0 ? low : 0), low < 100 ? Math.min(high + 0.05 * span, 100) : high];
 }
 
 function upright(answer, look, yref) {

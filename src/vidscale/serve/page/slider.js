@@ -1,6 +1,7 @@
 // One amount on a log scale: a slider to feel it, a field to type it, marks where something was measured.
 
 import { el, put, svg } from "./dom.js";
+import { refuse } from "./fields.js";
 import { plain } from "./format.js";
 
 const STEPS = 240;
@@ -48,7 +49,11 @@ export function logSlider({ name, label, say, changed }) {
     range.setAttribute("aria-valuetext", say(state.value));
     changed(state.value);
   });
-  field.addEventListener("change", () => { if (field.getAttribute("aria-invalid") === "true") speak(); });
+  field.addEventListener("change", () => {
+    if (field.getAttribute("aria-invalid") !== "true") return;
+    refuse(field, label, "a number above 0", say(state.value));
+    speak();
+  });
 
   function speak() {
     if (document.activeElement !== field || field.getAttribute("aria-invalid") === "true") {

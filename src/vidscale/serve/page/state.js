@@ -15,7 +15,10 @@ const LIMIT_UNITS = { ttft: "s", latency: "s", "gpu-seconds": "s", dollars: "usd
 const LIMIT = /^([a-z-]+)\s*<=\s*\$?\s*([\d.]+(?:e[+-]?\d+)?)\s*([a-z]*)$/i;
 const LIMIT_SCALES = { "": 1, s: 1, ms: 1e-3, usd: 1, gb: 1e9, b: 1 };
 
-/** The question that a query string asks; what it says badly is left out and named in `ignored`. */
+/** Numbers below which nothing can be shown. */
+const POSITIVE = new Set(["budget", "data_size", "price", "memory_limit_bytes"]);
+
+/** The question that a query string asks; what it says badly is left out, and in `ignored` as { name, said }. */
 export function read(query) {
   const given = new URLSearchParams(query);
   const question = {};
@@ -23,25 +26,30 @@ export function read(query) {
   for (const name of NUMBERS) {
     if (!given.has(name)) continue;
     const value = Number(given.get(name));
-    if (given.get(name).trim() !== "" && Number.isFinite(value)) question[name] = value;
-    else ignored.push(name);
+    const fine = given.get(name).trim() !== "" && Number.isFinite(value) && (value > 0 || !POSITIVE.has(name));
+    if (fine) question[name] = value;
+    else ignored.push(bad(name, given.get(name)));
   }
   for (const name of TEXTS) if (given.get(name)) question[name] = given.get(name);
   for (const name of FACTORS) {
     if (!given.has(name)) continue;
     const values = given.getAll(name).flatMap((text) => text.split(",")).map(Number);
     if (values.every((value) => Number.isFinite(value) && value > 0)) question[name] = values;
-    else ignored.push(name);
+    else ignored.push(bad(name, given.getAll(name).join(", ")));
   }
-  for (const [name, value] of given.getAll("weight").map(pair)) {
+  for (const text of given.getAll("weight")) {
+    const [name, value] = pair(text);
     if (name && Number.isFinite(value) && value >= 0) (question.weights ??= {})[name] = value;
-    else ignored.push("weight");
+    else ignored.push(bad("weight", text));
   }
   for (const text of given.getAll("limit")) limit(text, question, ignored);
   if (given.get("current")) current(given.get("current"), question, ignored);
   if (question.weights) delete question.task;
   return { question, ignored };
 }
+
+const bad = (name, text) => ({ name,
+  said: `${name === "lm_params" ? "language models" : name.replaceAll("_", " ")} “${text.slice(0, 60)}”` });
 
 // A task's name may hold an equal sign itself; the last one is ours.
 function pair(text) {
@@ -54,7 +62,7 @@ function limit(text, question, ignored) {
   const scale = found && LIMIT_SCALES[found[3].toLowerCase()];
   // 70 * 1e-3 is not 0.07 to the last bit; to 15 digits it is.
   const value = found && (scale === 1 ? Number(found[2]) : Number((Number(found[2]) * scale).toPrecision(15)));
-  if (!(value > 0)) ignored.push("limit");
+  if (!(value > 0)) ignored.push(bad("limit", text));
   else if (found[1] === "memory") question.memory_limit_bytes = value;
   else (question.limits ??= {})[found[1]] = value;
 }
@@ -64,7 +72,7 @@ function current(text, question, ignored) {
   const values = FACTORS.map((factor) => parts[factor]);
   if (values.every((value) => Number.isFinite(value) && value > 0)) {
     question.current = Object.fromEntries(FACTORS.map((factor, k) => [factor, values[k]]));
-  } else ignored.push("current");
+  } else ignored.push(bad("current", text));
 }
 
 /** The query string of a question, in one fixed order, so that equal states are equal addresses. */

@@ -19,26 +19,27 @@ export function describe(said) {
   };
 }
 
-/** A question that the study can be asked: what it does not know is taken out and named. */
+/** A question that the study can be asked: what it does not know is taken out, and in `dropped` as { name, said }. */
 export function fitting(question, study) {
   const kept = { ...question };
   const dropped = [];
-  const drop = (name, why) => { delete kept[name]; dropped.push(why); };
+  const drop = (name, said) => { delete kept[name]; dropped.push({ name, said }); };
   const tasks = study.tasks.map((task) => task.name);
-  if (kept.task !== undefined && !tasks.includes(kept.task)) drop("task", `task ${kept.task}`);
+  if (kept.task !== undefined && !tasks.includes(kept.task)) drop("task", `task “${kept.task}”`);
   const strange = Object.keys(kept.weights ?? {}).filter((name) => !tasks.includes(name));
-  if (strange.length) drop("weights", `weights of ${strange.join(", ")}`);
+  if (strange.length) drop("weights", `weights of “${strange.join("”, “")}”`);
   if (kept.cost !== undefined && !study.costs.some((cost) => cost.kind === kept.cost)) drop("cost",
-    `cost ${kept.cost}`);
+    `cost “${kept.cost}”`);
   if (kept.gpu !== undefined && !study.gpus.some((gpu) => gpu.name === kept.gpu)) {
     const same = study.gpus.find((gpu) => gpu.name.toLowerCase() === kept.gpu.toLowerCase());
     if (same) kept.gpu = same.name;
-    else drop("gpu", `GPU ${kept.gpu}`);
+    else drop("gpu", `GPU “${kept.gpu}”`);
   }
   const sizes = study.levels.lm_params.map((level) => level.value);
   if (kept.lm_params && sizes.length && (kept.lattice ?? "measured") === "measured") {
     const known = kept.lm_params.filter((size) => sizes.includes(size));
-    if (known.length < kept.lm_params.length) dropped.push("language models that the study lacks");
+    if (known.length < kept.lm_params.length) dropped.push({ name: "lm_params",
+      said: "language models that the study lacks" });
     kept.lm_params = known.length && known.length < sizes.length ? known : undefined;
   }
   if (!study.data_varies) delete kept.data_size;
