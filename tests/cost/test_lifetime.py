@@ -113,3 +113,8 @@ def test_what_cannot_be(make, said: str) -> None:
     with pytest.raises(InputError, match=said) as problem:
         make()
     assert "\n" not in str(problem.value)
+
+
+def test_one_epoch_is_not_several() -> None:
+    assert "1000 examples × 1 epoch, in" in Finetuning(examples=1000).sentence
+    assert "1 example × 2 epochs, in" in Finetuning(examples=1, epochs=2).sentence

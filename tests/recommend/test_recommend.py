@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from vidscale.cost.deployment import CostSettings
 from vidscale.errors import InputError
 from vidscale.frontier import lattice_cost
 from vidscale.recommend import Answerer, Question, recommend, tasks_of
@@ -216,3 +217,33 @@ def test_a_law_at_its_bounds_and_one_that_misses_something_are_said(known_model)
     unsure = recommend(changed(known_model, noise=noise), Question(budget=20e12, current=NOW))
     assert unsure.probability_best < recommend(known_model, Question(budget=20e12)).probability_best
     assert 0 < unsure.comparison.probability_better < 1
+
+
+def test_what_more_would_buy_is_said_in_points_and_above_the_budget(known_model):
+    found = recommend(known_model, Question(budget=12e12, data_size=5e5))
+    points = 100 * (found.error.value - found.next_budget.error.value)
+    assert f"{100 * (found.next_budget.budget / 12e12 - 1):.2g} % above the budget: " in found.next_budget.sentence
+    assert f"by {points:.2g} point" in found.next_budget.sentence
+    assert f"({100 * found.next_budget.gain:.2g} % of it) to " in found.next_budget.sentence
+    assert f"({100 * found.next_data.gain:.2g} % of it) to " in found.next_data.sentence
+
+
+@pytest.mark.parametrize(("asked", "said"), [
+    ({"cost": "latency"}, "latency counts an answer of 1 token, since none was named"),
+    ({"cost": "dollars", "limits": {"latency": 1.0}}, "dollars and latency count an answer of 1 token"),
+    ({"cost": "latency", "output_tokens": 1}, None), ({"cost": "gpu-seconds", "output_tokens": 64}, None),
+    ({"cost": "ttft"}, None), ({"cost": "flops-exact"}, None), ({}, None),
+])
+def test_an_answer_of_one_token_is_said_where_nobody_named_its_length(known_model, asked, said):
+    found = recommend(known_model, Question(gpu="h200", **asked))
+    kinds = [risk.kind for risk in found.risks]
+    if said is None:
+        assert "one-token-answer" not in kinds
+    else:
+        assert kinds[0] == "one-token-answer"
+        assert found.risks[0].sentence.startswith(said)
+
+
+def test_a_study_made_for_longer_answers_names_their_length(known_model):
+    answerer = Answerer(known_model, cost=CostSettings(kind="latency", gpu="h200", output_tokens=8))
+    assert "one-token-answer" not in [risk.kind for risk in recommend(answerer).risks]

@@ -101,6 +101,26 @@ def test_a_bad_question_is_one_line(client, body, status):
     _is_fault(got)
 
 
+@pytest.mark.parametrize(("given", "said"), [
+    ({"budgte": 1}, "'budgte' is no field here; is it budget?"), ({"data-size": 1}, "is it data_size?"),
+    ({"current": {"lm_params": 1e9, "frames": 8, "token_per_frame": 49}}, "is it tokens_per_frame?"),
+    ({"zzz": 1}, "'zzz' is no field here; allowed are cost, gpu, batch"),
+    ({"budget": "300ms"}, "budget: '300ms' is no number; a budget is a number in the unit of its cost"),
+    ({"data_size": "800k"}, "data_size: '800k' is no number; it is a number of finetuning examples: write 800000"),
+    ({"output_tokens": "1e3"}, "it is a whole number of tokens: write 1000"),
+    ({"limits": {"ttft": "300ms"}}, "limits.ttft: '300ms' is no number; they are a number for each kind of cost"),
+])
+def test_a_fault_names_the_field_or_the_number_that_was_meant(client, given, said):
+    posted = client.post(f"{API}/recommend", json=given)
+    assert posted.status_code == 422
+    _is_fault(posted)
+    assert said in posted.json()["error"]
+    if not isinstance(next(iter(given.values())), dict):
+        asked = client.get(f"{API}/recommend", params=given)
+        assert asked.status_code == 422
+        assert said in asked.json()["error"]
+
+
 def _is_fault(got):
     assert list(got.json()) == ["error"]
     assert "\n" not in got.json()["error"]

@@ -67,7 +67,7 @@ def recommend(
                                                               "--data-size"),
         task=task, weights=weights or None, **allowed(allow), tolerance=near_tie(near), lattice=lattice,
         current=None if current is None else configuration(current, "--current"), predictor=predicting.predictor,
-        level=predicting.level, n_eval=predicting.n_eval, seed=fitting.seed)
+        level=predicting.level, n_eval=predicting.n_eval, seed=fitting.seed, output_tokens=costing.output_tokens)
     use_threads(printing)
     with screen.progress(3 * len(settings.forms) + 2) as tick:
         model, notes = open_model(source, saved, reading, fitting, settings, named, tick, choosing=False)

@@ -91,7 +91,8 @@ class Finetuning:
         parts = ", ".join(f"{name} {treatment} ({times:g}×)" for name, treatment, times in zip(
             ("encoder", "projector", "language model"), (self.encoder, self.projector, self.lm), self.passes,
             strict=True))
-        return (f"{self.examples:g} examples × {self.epochs:g} epochs, in forward passes: {parts}"
+        seen = f"{self.epochs:g} epoch{'' if self.epochs == 1 else 's'}"
+        return (f"{self.examples:g} example{'' if self.examples == 1 else 's'} × {seen}, in forward passes: {parts}"
                 f"{', activations recomputed' if self.recompute else ''}")
 
 

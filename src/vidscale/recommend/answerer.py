@@ -115,6 +115,7 @@ class Asked:
         data_size: finetuning examples; 1 where the table has none.
         prices: cost of every configuration of the lattice.
         memory: bytes of the GPU that is named; None without one.
+        answer_given: whether the question itself names the tokens of an answer.
     """
 
     question: Question
@@ -127,6 +128,7 @@ class Asked:
     data_size: float
     prices: Floats
     memory: float | None = None
+    answer_given: bool = False
 
     @property
     def timed(self) -> bool:
@@ -192,7 +194,8 @@ class Answerer:
             memory_limit_bytes=next((each.value for each in settings.limits if each.kind == "memory"), None),
             limits={each.kind: each.value for each in settings.limits if each.kind != "memory"})
         return Asked(question=filled, model=model, target=target, lattice=lattice, settings=settings, cost=cost,
-                     budget=budget, data_size=data_size, prices=prices, memory=self.memory(settings))
+                     budget=budget, data_size=data_size, prices=prices, memory=self.memory(settings),
+                     answer_given=question.output_tokens is not None)
 
     def cost(self, settings: CostSettings) -> CostModel:
         """The cost model of some settings, which remembers the prices of the lattices it was asked about."""

@@ -11,6 +11,7 @@ from vidscale.cost.units import said
 from vidscale.errors import InputError
 from vidscale.frontier import search_values, steps_of
 from vidscale.recommend.answerer import Answerer, Asked
+from vidscale.recommend.assumed import assumed
 from vidscale.recommend.commands import STOCK_TOKENS, Stock, commands
 from vidscale.recommend.cost_detail import cost_detail, named
 from vidscale.recommend.question import Question
@@ -27,7 +28,7 @@ from vidscale.recommend.recommendation import (
     Recommendation,
     ValueOfCompute,
 )
-from vidscale.recommend.wording import NAMES, chance, configuration, error, factor, percent, size
+from vidscale.recommend.wording import NAMES, chance, configuration, error, factor, fall, percent, size
 from vidscale.space import FACTORS, FACTORS_AND_DATA, ScalingFactors
 from vidscale.study import FrontierPoint, Model, current_report, frontier_report
 
@@ -84,7 +85,7 @@ def _answer(answerer: Answerer, asked: Asked) -> Recommendation:
         probability_best=point.probability_best, near_ties=ties, tie_count=point.tie_count, value_of_compute=value,
         next_budget=budget, next_data=data, bottleneck=bottleneck, comparison=comparison,
         why=reasons(asked, point, chosen, ties, bottleneck, value, budget),
-        risks=risks(answerer, asked, point, ready), commands=ready, notes=report.notes)
+        risks=(*assumed(asked), *risks(answerer, asked, point, ready)), commands=ready, notes=report.notes)
     return found
 
 
@@ -142,8 +143,8 @@ def _next_budget(answerer: Answerer, asked: Asked, values: np.ndarray, point: Fr
     named_x = named(answerer, asked, x)
     more = budget / asked.budget - 1
     return NextBudget(budget=budget, configuration=named_x, error=then, gain=gain, sentence=(
-        f"the next step is {said(budget, asked.cost.unit)}, {percent(more)} more: {configuration(named_x)}, which "
-        f"lowers the error by {percent(gain)} to {error(then)}"))
+        f"the next step is {said(budget, asked.cost.unit)}, {percent(more)} above the budget: "
+        f"{configuration(named_x)}, which lowers the error by {fall(point.error, then.value)} to {error(then)}"))
 
 
 def _next_data(answerer: Answerer, asked: Asked, point: FrontierPoint) -> NextData:
@@ -160,8 +161,8 @@ def _next_data(answerer: Answerer, asked: Asked, point: FrontierPoint) -> NextDa
     moves = "the same configuration stays best" if x == point.configuration else (
         f"the choice moves to {configuration(named(answerer, asked, x))}")
     return NextData(data_size=more, configuration=named(answerer, asked, x), error=then, gain=gain, outside=outside,
-                    sentence=f"twice the data ({size(more)} examples) lowers the error by {percent(gain)} to "
-                             f"{error(then)}, and {moves}"
+                    sentence=f"twice the data ({size(more)} examples) lowers the error by "
+                             f"{fall(point.error, then.value)} to {error(then)}, and {moves}"
                              f"{'; that is beyond what was measured' if outside else ''}")
 
 

@@ -272,7 +272,7 @@ class Risk:
 
     Attributes:
         kind: outside-domain, at-bound, near-tie, uncertain-choice, misfit, law, synthetic, uncalibrated,
-            other-encoder, stand-in-model, not-servable, weighted or unmeasured.
+            other-encoder, stand-in-model, not-servable, weighted, unmeasured or one-token-answer.
         sentence: the same in words.
     """
 

@@ -182,7 +182,8 @@ def life_table(quotes: "Sequence[Quote]") -> Table:
             row += [plain(life.finetuning_dollars, 4), plain(life.inference_dollars, 4), plain(life.dollar_ratio, 4)]
         rows.append(tuple(row))
     notes = (f"finetuning: {first.sentence}",
-             f"inference: {first.videos_per_month:g} videos a month for {first.months:g} months")
+             f"inference: {first.videos_per_month:g} videos a month for "
+             f"{first.months:g} month{'' if first.months == 1 else 's'}")
     return Table(title="Finetuning and inference", columns=tuple(columns), rows=tuple(rows), notes=notes, keys=3)
 
 

@@ -4,10 +4,12 @@ A server takes names, never paths: a GPU, a family of models or a profile of one
 served.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from vidscale.cost.constraints import LIMITS, parse_limit
 from vidscale.cost.deployment import KINDS, CostSettings
@@ -15,6 +17,7 @@ from vidscale.cost.hardware import gpu as gpu_by_name
 from vidscale.cost.hardware import gpus
 from vidscale.errors import InputError
 from vidscale.recommend import Question
+from vidscale.recommend.question import TAKEN_IN, taken_in
 from vidscale.serve.documents import sentences
 from vidscale.space import LADDERS, VIDEO_VLMS, ScalingFactors
 
@@ -41,6 +44,22 @@ class Strict(BaseModel):
     """A body without unknown fields."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def known(cls, given: Any) -> Any:
+        """What is given, if every field of it is known; the message names the field most like one that is not."""
+        for name in given if isinstance(given, Mapping) else ():
+            if name not in cls.model_fields:
+                raise PydanticCustomError("unknown_field", "{line}", {"line": _unknown(str(name), cls.model_fields)})
+        return given
+
+
+def _unknown(name: str, known: Collection[str]) -> str:
+    """That a field is unknown, and which is most like it, or all there are."""
+    like = get_close_matches(name.lower().replace("-", "_"), list(known), n=1)
+    allowed = f"is it {like[0]}?" if like else f"allowed are {', '.join(known)}"
+    return f"{ascii(name)[:80]} is no field here; {allowed}"
 
 
 class Factors(Strict):
@@ -165,12 +184,22 @@ def check_names(asked: CostFields, stored: CostSettings | None) -> None:
         raise InputError(f"unknown model {asked.model[:80]!r}; allowed are {', '.join((*LADDERS, *VIDEO_VLMS))}")
 
 
+#: What pydantic calls a text, or anything else, in place of a number.
+_NO_NUMBER = ("float_parsing", "float_type", "int_parsing", "int_type", "int_from_float")
+
+
 def one_line(errors: Sequence[Any]) -> str:
     """What is wrong with a request: the first fault, by its place in it."""
     first = errors[0]
     if first.get("type") == "json_invalid":
         return "the body is no JSON"
     place = ".".join(str(part)[:80] for part in first.get("loc", ()) if part not in ("body", "query"))
-    said = str(first.get("msg", "is not usable"))[:200]
+    said = str(first.get("msg", "is not usable"))[:400]
+    field = place.partition(".")[0]
+    if str(first.get("type")) in _NO_NUMBER and field in TAKEN_IN and not isinstance(first.get("input"), dict | list):
+        seen = first.get("input")
+        said = f"{ascii(seen)[:80]} is no number; {taken_in(field, str(seen)[:80])}"
+    if first.get("type") == "unknown_field" and not place:
+        return " ".join(said.split())
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     return " ".join(f"{place or 'the body'}: {said[:1].lower() + said[1:]}{more}".split())
