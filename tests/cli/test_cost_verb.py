@@ -111,7 +111,8 @@ def test_finetuning_against_inference(run):
     assert life["dollar_ratio"] > 0
     assert "340" in text
     assert "videos a month for 1 month" in " ".join(text.split())
-    assert "1 months" not in text and "1 epochs" not in text
+    assert "1 months" not in text
+    assert "1 epochs" not in text
     frozen = json.loads(run(*CENTRE, "--finetune", "1M", "--videos-per-month", "1020M", "--freeze", "encoder",
                             "--json").out)["quotes"][0]["over_life"]
     assert frozen["ratio"] > 380

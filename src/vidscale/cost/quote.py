@@ -269,7 +269,7 @@ def quote(vlm: VideoVLM, request: Request, *, profile: Profile | None = None, pr
     if vlm.projector.pooled:
         check_square(r.tokens_per_frame)
     if price_per_hour is not None and profile is None:
-        raise InputError("a price needs a GPU; name one with --gpu")
+        raise InputError("a price needs a GPU; name one with --gpu, in Python with a profile of it")
     flops = exact_flops(vlm, r.frames, r.tokens_per_frame, text_tokens=r.text_tokens, output_tokens=r.output_tokens)
     lm_params = float(r.lm_params or vlm.lm.scaling_params)
     point = np.array([[lm_params, r.frames, r.tokens_per_frame]], dtype=np.float64)
