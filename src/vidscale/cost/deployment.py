@@ -155,9 +155,8 @@ def serve(settings: CostSettings) -> Serving:
     timed = [kind for kind in kinds if kind in TIMED]
     if timed and settings.gpu is None and settings.profile is None:
         what = f"cost {timed[0]!r}" if timed[0] == settings.kind else f"a limit on {timed[0]}"
-        raise InputError(f"{what} needs a GPU: name one with --gpu, in Python gpu= "
-                         f"({', '.join(one.name for one in gpus())}), or a measured profile with --profile, in Python "
-                         "profile=")
+        raise InputError(f"{what} needs a GPU: name one with --gpu ({', '.join(one.name for one in gpus())}), or a "
+                         "measured profile with --profile (in Python gpu= or profile=)")
     found = None if settings.gpu is None else gpu_of(settings.gpu)
     profile = None
     if timed or settings.profile is not None:
