@@ -10,7 +10,8 @@ decoded. Decoding starts at the key frame before a wanted frame and jumps on whe
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,6 +54,16 @@ def sample_indices(total: int, n: int) -> list[int]:
 def read_frames(path: Path, n: int) -> Frames:
     """n frames of a video file, sampled uniformly.
 
+    The first video stream is read where a file has several. Frames are turned and mirrored as the file asks players to
+    show them (its display matrix), by quarter turns only; other angles are left out. An edit list is followed: the
+    frames that it cuts away are not counted.
+
+    Damage is noticed where it breaks the codec's rules in something that a wanted frame is decoded from; a stream that
+    breaks them without harm is refused too. Not noticed are changed bytes that still are valid code (few streams carry
+    checksums), which is some of the damage in H.264 and nearly all in HEVC and VP9; damage elsewhere in the file; and
+    a file cut short that does not say how many frames it should have: MKV, WebM, AVI and MPEG streams then are shorter
+    clips, and so is fragmented MP4 cut between two fragments.
+
     Args:
         path: a file that FFmpeg can decode.
         n: frames to take.
@@ -62,44 +73,81 @@ def read_frames(path: Path, n: int) -> Frames:
 
     Raises:
         MissingFileError: there is no such file.
-        CorruptFileError: it is no video, is cut short, or a wanted frame cannot be decoded.
+        CorruptFileError: it is no video, is cut short, a wanted frame cannot be decoded, or its frames differ in size.
     """
-    import av
     import av.error
 
     if not path.is_file():
         raise MissingFileError(f"the video {path} is missing")
     try:
-        with av.open(str(path)) as container:
-            return _read(path, container, n)
+        frames = _read(path, n)
     except (av.error.FFmpegError, EOFError, UnicodeDecodeError) as problem:
         raise CorruptFileError(f"the video {path} cannot be decoded: {getattr(problem, 'strerror', None) or problem}; "
                                "is it damaged or cut short?") from None
+    sizes = sorted({(frame.shape[1], frame.shape[0]) for frame in frames})
+    if len(sizes) > 1:
+        said = " and ".join(f"{width} x {height}" for width, height in sizes)
+        raise CorruptFileError(f"frames of the video {path} differ in size ({said}); encode it again at one size")
+    return np.stack(frames)
 
 
-def _read(path: Path, container: Any, n: int) -> Frames:
-    if not container.streams.video:
-        raise CorruptFileError(f"{path} holds no video")
-    stream = container.streams.video[0]
-    timeline = _timeline(container, stream)
-    # MP4 says in its header how many frames there must be; other containers may not know, or guess.
-    mp4 = "mp4" in container.format.name
-    if mp4 and timeline.packets < stream.frames:
-        raise CorruptFileError(f"the video {path} is cut short: {timeline.packets} of its {stream.frames} frames are "
-                               "there")
-    if not timeline.exact:
-        return _read_all(path, container, stream, n)
-    if not timeline.times:
-        raise CorruptFileError(f"the video {path} holds no frames")
-    indices = sample_indices(len(timeline.times), n)
-    wanted = [timeline.times[i] for i in indices]
-    found = dict(_decode(container, stream, sorted(set(wanted)), timeline))
+def _read(path: Path, n: int) -> list[Frames]:
+    with _opened(path) as (container, stream):
+        timeline = _timeline(container, stream)
+        mp4, frames = "mp4" in container.format.name, stream.frames
+        # MP4 says in its header how many frames there must be; other containers may not know, or guess.
+        if mp4 and (timeline.packets < frames or timeline.partial):
+            _refuse_cut(path, frames)
+        if timeline.exact and not timeline.times:
+            raise CorruptFileError(f"the video {path} holds no frames")
+        if not timeline.exact:
+            return _read_all(path, n, timeline)
+        indices = sample_indices(len(timeline.times), n)
+        wanted = [timeline.times[i] for i in indices]
+        needed = sorted(set(wanted))
+        jumps = list(_jumps(needed, timeline))
+        found = _found(container, stream, jumps)
+        open_h264 = timeline.open and stream.codec_context.name == "h264"
+    if len(found) < len(needed) and open_h264:
+        with _opened(path, threads=False) as (container, stream):
+            found = _found(container, stream, jumps, forgiving=True)
+    # What is called a key frame may give whole pictures only some frames later (intra refresh), and some containers
+    # are sought inexactly: so once more from the start.
+    if len(found) < len(needed):
+        with _opened(path) as (container, stream):
+            found = _found(container, stream, [(None, needed)])
     lost = [i for i, time in zip(indices, wanted, strict=True) if time not in found]
     if lost and not mp4:  # elsewhere packets and frames need not match one to one
-        return _read_all(path, container, stream, n)
+        return _read_all(path, n, timeline)
     if lost:
         raise CorruptFileError(f"frame {lost[0]} of the video {path} cannot be decoded; is the file damaged?")
-    return np.stack([found[time] for time in wanted])
+    return [found[time] for time in wanted]
+
+
+@contextmanager
+def _opened(path: Path, *, threads: bool = True, edits: bool = True) -> Iterator[tuple[Any, Any]]:
+    """A file and its first video stream, with a decoder that nothing was sent to and that reports errors.
+
+    By itself a decoder of FFmpeg paints over what it cannot decode, and says so nowhere that PyAV could see. With
+    several threads an error comes some packets late, and nothing comes after it.
+    """
+    import av
+
+    with av.open(str(path), options={} if edits else {"ignore_editlist": "1"}) as container:
+        if not container.streams.video:
+            raise CorruptFileError(f"{path} holds no video")
+        stream = container.streams.video[0]
+        stream.codec_context.options = {"err_detect": "crccheck+explode"}
+        stream.thread_type = "AUTO" if threads else "NONE"
+        yield container, stream
+
+
+def _refuse_cut(path: Path, frames: int) -> None:
+    """Raise where fewer packets are there than the header names; an edit list may leave some out, and is ignored."""
+    with _opened(path, edits=False) as (container, stream):
+        whole = sum(1 for packet in container.demux(stream) if packet.size and not packet.is_corrupt)
+    if whole < frames:
+        raise CorruptFileError(f"the video {path} is cut short: {whole} of its {frames} frames are there")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,48 +157,105 @@ class _Timeline:
     Attributes:
         times: of every frame, ascending.
         keys: of every key frame, ascending.
-        packets: how many packets hold a frame, those that an edit list cuts away included.
+        packets: how many packets hold a frame, those included that are decoded and not shown.
+        partial: a packet ends before its time.
         exact: every packet says when, and no two say the same.
+        keyed: the first packet is a key frame.
+        open: some key frame is stored before frames that are shown before it; they refer to frames before it.
     """
 
     times: list[int]
     keys: list[int]
     packets: int
+    partial: bool
     exact: bool
+    keyed: bool
+    open: bool
 
 
 def _timeline(container: Any, stream: Any) -> _Timeline:
     held = [packet for packet in container.demux(stream) if packet.size]  # an empty one ends the stream
     shown = [packet for packet in held if not packet.is_discard]
     times = [packet.pts for packet in shown]
-    if None in times:
-        return _Timeline(times=[], keys=[], packets=len(held), exact=False)
-    return _Timeline(times=sorted(times), keys=sorted(packet.pts for packet in shown if packet.is_keyframe),
-                     packets=len(held), exact=len(set(times)) == len(times))
+    exact = None not in times and len(set(times)) == len(times)
+    key, is_open = None, False
+    for packet in shown if exact else ():
+        key = packet.pts if packet.is_keyframe else key
+        is_open = is_open or (key is not None and packet.pts < key)
+    return _Timeline(times=sorted(times) if exact else [], packets=len(held), exact=exact, open=is_open,
+                     keys=sorted(packet.pts for packet in shown if packet.is_keyframe) if exact else [],
+                     partial=any(packet.is_corrupt for packet in held), keyed=bool(held) and held[0].is_keyframe)
 
 
-def _decode(container: Any, stream: Any, wanted: list[int], timeline: _Timeline) -> Iterator[tuple[int, Frames]]:
-    """The frames shown at these times, ascending; one that does not come is left out.
+def _found(container: Any, stream: Any, groups: Sequence[tuple[int | None, list[int]]],
+           forgiving: bool = False) -> dict[int, Frames]:
+    """The frames shown at these times, as far as they come before an error."""
+    import av.error
+
+    found: dict[int, Frames] = {}
+    try:
+        for start, group in groups:
+            found.update(_decode(container, stream, start, group, forgiving))
+    except (av.error.FFmpegError, EOFError):
+        return found
+    return found
+
+
+def _decode(container: Any, stream: Any, start: int | None, group: list[int],
+            forgiving: bool) -> Iterator[tuple[int, Frames]]:
+    """The frames shown at these times, ascending, from the key frame at `start` or the first; what does not come is
+    left out.
 
     Frames that are not wanted and that no other refers to are not decoded at all: the decoder is told so packet by
     packet.
+
+    `forgiving` is for H.264 with open groups of pictures. The first frame stored after those that are shown before the
+    key frame may ask to forget frames before it, which the decoder never had; it says so as an error, and goes on
+    rightly. So errors until the first frame comes out are let pass, other than those of key frames.
     """
-    stream.thread_type = "AUTO"
+    import av.error
+
     codec = stream.codec_context
-    for start, group in _jumps(wanted, timeline):
+    if start is not None:
         container.seek(start, stream=stream, backward=True)
-        missing = set(group)
-        for packet in container.demux(stream):
-            codec.skip_frame = "DEFAULT" if packet.pts in missing else "NONREF"
-            yield from _taken(packet.decode(), group)
-            missing.discard(packet.pts)
-            if not missing:  # what the last one refers to was decoded before it; only the decoder's delay is left
-                yield from _taken(codec.decode(None), group)
-                break
+    missing = set(group)
+    for packet in container.demux(stream):
+        codec.skip_frame = "DEFAULT" if packet.pts in missing else "NONREF"
+        try:
+            frames = packet.decode()
+        except av.error.InvalidDataError:
+            if not forgiving or packet.is_keyframe:
+                raise
+            frames = []
+        forgiving = forgiving and not frames
+        yield from _taken(frames, group)
+        missing.discard(packet.pts)
+        if not missing:  # what the last one refers to was decoded before it; only the decoder's delay is left
+            yield from _taken(codec.decode(None), group)
+            break
 
 
 def _taken(frames: Iterable[Any], group: Collection[int]) -> Iterator[tuple[int, Frames]]:
-    return ((f.pts, f.to_ndarray(format="rgb24")) for f in frames if f.pts in group and not f.is_corrupt)
+    return ((f.pts, _picture(f)) for f in frames if f.pts in group and not f.is_corrupt)
+
+
+def _picture(frame: Any) -> Frames:
+    """RGB, shape (height, width, 3), turned and mirrored as its display matrix says.
+
+    The matrix (a b u, c d v, x y w) of the ISO base media file format, section 8.3.2, takes what is stored at (p, q) to
+    (a p + c q + x, b p + d q + y). Quarter turns and mirrorings have a = d = 0 or b = c = 0.
+    """
+    pixels = frame.to_ndarray(format="rgb24")
+    if "DISPLAYMATRIX" not in {part.type.name for part in frame.side_data}:
+        return pixels
+    a, b, _, c, d = np.frombuffer(bytes(frame.side_data["DISPLAYMATRIX"]), dtype=np.int32)[:5]
+    if a == d == 0 and b and c:
+        pixels, across, down = pixels.swapaxes(0, 1), c, b
+    elif b == c == 0 and a and d:
+        across, down = a, d
+    else:
+        return pixels
+    return np.ascontiguousarray(pixels[::1 if down > 0 else -1, ::1 if across > 0 else -1])
 
 
 def _jumps(wanted: list[int], timeline: _Timeline) -> Iterator[tuple[int, list[int]]]:
@@ -172,16 +277,36 @@ def _jumps(wanted: list[int], timeline: _Timeline) -> Iterator[tuple[int, list[i
     yield start, group
 
 
-def _read_all(path: Path, container: Any, stream: Any, n: int) -> Frames:
-    """n frames of a stream that does not say when its frames are shown: decode once to count, once to take."""
-    container.seek(0, backward=True)
-    total = sum(1 for _ in container.decode(stream))
+def _read_all(path: Path, n: int, timeline: _Timeline) -> list[Frames]:
+    """n frames of a stream whose packets do not tell how many frames come: decode once to count, once to take."""
+    with _opened(path, threads=timeline.keyed) as (container, stream):
+        total = sum(1 for _ in _every(container, stream, timeline))
     if not total:
         raise CorruptFileError(f"the video {path} holds no frames")
     indices = sample_indices(total, n)
-    container.seek(0, backward=True)
-    found = {i: frame.to_ndarray(format="rgb24") for i, frame in enumerate(container.decode(stream)) if i in indices}
-    return np.stack([found[i] for i in indices])
+    with _opened(path, threads=timeline.keyed) as (container, stream):
+        found = {i: _picture(frame) for i, frame in enumerate(_every(container, stream, timeline)) if i in indices}
+    return [found[i] for i in indices]
+
+
+def _every(container: Any, stream: Any, timeline: _Timeline) -> Iterator[Any]:
+    """Every frame. A recording that starts between key frames cannot be decoded up to the first of them, nor can what
+    is shown just before that."""
+    import av.error
+
+    waiting = forgiving = not timeline.keyed
+    for packet in container.demux(stream):
+        waiting = waiting and not packet.is_keyframe
+        if waiting:
+            continue
+        try:
+            frames = packet.decode()
+        except av.error.InvalidDataError:
+            if not forgiving or packet.is_keyframe:
+                raise
+            continue
+        forgiving = forgiving and not frames
+        yield from frames
 
 
 def resize_frames(frames: "torch.Tensor", size: int) -> "torch.Tensor":
