@@ -12,6 +12,10 @@ from vidscale.space import ScalingFactors
 Floats = NDArray[np.float64]
 
 
+#: Generators of random numbers, and tables, hold seeds in 64 bits.
+LARGEST_SEED = 2**63 - 1
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunSpec:
     """One training run: a configuration, how much data it is finetuned on, and why it is in the plan.
@@ -23,7 +27,7 @@ class RunSpec:
         seed: seed of the run; runs that differ only in it are replicates.
 
     Raises:
-        InputError: data_size is not a positive finite number, sweep is empty, or seed is negative.
+        InputError: data_size is not a positive finite number, sweep is empty, or seed is negative or beyond 64 bits.
 
     Example:
         >>> centre = ScalingFactors(lm_params=7.5e9, frames=32, tokens_per_frame=196)
@@ -41,8 +45,8 @@ class RunSpec:
             raise InputError(f"data_size is {self.data_size!r}; allowed is a positive number of examples")
         if not self.sweep:
             raise InputError("a run has an empty sweep label; give one such as star or isoflop")
-        if self.seed < 0:
-            raise InputError(f"seed is {self.seed!r}; allowed is 0 or a positive integer")
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise InputError(f"seed is {self.seed!r}; allowed is a whole number from 0 to {LARGEST_SEED}")
 
     @property
     def run_id(self) -> str:

@@ -19,10 +19,11 @@ from enum import StrEnum
 from pathlib import Path
 
 from vidscale.design import RunSpec, spell_command
+from vidscale.errors import InputError
 from vidscale.runs.claim import Claim, claim
-from vidscale.runs.failures import FailureReason, reason_of
+from vidscale.runs.failures import DISK_FULL, FailureReason, reason_of, sentence_of
 from vidscale.runs.folder import LOG_FILE, outcome_of
-from vidscale.runs.state import ROWS_FILE, RunOutcome, RunState, is_locked, write_outcome
+from vidscale.runs.state import ROWS_FILE, RunOutcome, RunState, current_run, is_locked, write_outcome
 
 #: Seconds between looks at a running command.
 LOOK_S = 0.1
@@ -44,6 +45,7 @@ class Ending(StrEnum):
     FAILED = "failed"
     INTERRUPTED = "interrupted"
     HELD = "held"
+    #: It counts as no try: with room again, the run goes on.
     NO_ROOM = "no room"
 
 
@@ -53,15 +55,17 @@ class Result:
 
     Attributes:
         run_id: the run.
-        ending: how it ended. HELD: somebody else is at the run. NO_ROOM: the disk is too full to begin.
+        ending: how it ended. HELD: somebody else is at the run. NO_ROOM: there was no room to write.
         reason: the category of failure, as text; "" unless it failed.
         message: one sentence.
+        recorded: whether a failure stands in the run's folder; false where that cannot be written.
     """
 
     run_id: str
     ending: Ending
     reason: str = ""
     message: str = ""
+    recorded: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,22 +95,21 @@ def attempt(task: Task, stop: threading.Event | None = None) -> Result:
         stop: when set, the command is asked to end, and the run stays resumable.
 
     Returns:
-        How it went. Nothing a command does raises; only a broken folder does.
+        How it went. Nothing a command does raises, and neither does a folder that cannot be written.
     """
     if stop is not None and stop.is_set():
         return _result(task, Ending.INTERRUPTED)
-    if is_locked(task.folder):
-        return _result(task, Ending.HELD)
     try:
-        mine = claim(task.folder)
+        mine = None if is_locked(task.folder) else claim(task.folder)
     except OSError as problem:
-        return _result(task, Ending.NO_ROOM, FailureReason.DISK_FULL, f"cannot write in {task.folder}: "
-                       f"{problem.strerror or problem}")
+        return _unwritable(task, problem)
     if mine is None:
         return _result(task, Ending.HELD)
     result = _result(task, Ending.INTERRUPTED, message="the sweep was stopped")
     try:
         result = _carry_out(task, mine, stop)
+    except OSError as problem:
+        result = _unwritable(task, problem)
     finally:
         mine.end(result.ending.value, result.message)
     return result
@@ -145,15 +148,28 @@ def _carry_out(task: Task, mine: Claim, stop: threading.Event | None) -> Result:
     before = outcome_of(task.spec, task.folder)
     if before.state is RunState.DONE and (task.folder / ROWS_FILE).is_file():
         return _result(task, Ending.DONE)
+    try:
+        current_run(task.folder)
+    except InputError as problem:
+        return _fail(task, reason_of(problem), str(problem))
     # What an earlier attempt said must not be taken for the word of this one.
     write_outcome(task.folder, replace(before, state=RunState.PLANNED, reason=None, message=""))
     try:
         status, asked = _run_command(task, mine, stop)
     except OSError as problem:
-        reason = reason_of(problem)
-        return _fail(task, reason if reason is FailureReason.DISK_FULL else FailureReason.ERROR,
-                     f"the command cannot be started: {problem}")
+        if reason_of(problem) is FailureReason.DISK_FULL:
+            return _fail(task, FailureReason.DISK_FULL, sentence_of(problem))
+        return _fail(task, FailureReason.ERROR, f"the command cannot be started: {problem}")
     return _judge(task, status, asked)
+
+
+def _unwritable(task: Task, problem: OSError) -> Result:
+    """The run's folder cannot be written: a disk without room concerns all runs, anything else this one."""
+    if reason_of(problem) is FailureReason.DISK_FULL:
+        return _result(task, Ending.NO_ROOM, FailureReason.DISK_FULL, sentence_of(problem))
+    result = _result(task, Ending.FAILED, FailureReason.ERROR, f"cannot write in {task.folder}: "
+                     f"{problem.strerror or problem}; mend that, and start the sweep again")
+    return replace(result, recorded=False)
 
 
 def _run_command(task: Task, mine: Claim, stop: threading.Event | None) -> tuple[int, bool]:
@@ -201,12 +217,12 @@ def _judge(task: Task, status: int, asked: bool) -> Result:
     if asked or (said.state is RunState.FAILED and said.reason is FailureReason.INTERRUPTED):
         return _result(task, Ending.INTERRUPTED, message="the run was stopped, and will be resumed")
     if said.state is RunState.FAILED:
-        return _result(task, Ending.FAILED, said.reason, said.message)
+        return _result(task, _ending(said.reason), said.reason, said.message)
     if is_locked(task.folder):
         return _result(task, Ending.HELD)
     if shutil.disk_usage(task.folder).free < FULL:
-        return _fail(task, FailureReason.DISK_FULL, "the disk is full, and it ended without a word; make room and "
-                     "run again")
+        return _fail(task, FailureReason.DISK_FULL, f"{DISK_FULL}, and it ended without a word; make room and run "
+                     "again")
     if status < 0:
         return _fail(task, FailureReason.KILLED, _killed(-status))
     return _fail(task, FailureReason.ERROR, f"it ended with exit code {status} and left no word of why; "
@@ -234,8 +250,16 @@ def _last_line(folder: Path) -> str:
 
 def _fail(task: Task, reason: FailureReason, message: str) -> Result:
     said: RunOutcome = outcome_of(task.spec, task.folder)
-    write_outcome(task.folder, replace(said, state=RunState.FAILED, reason=reason, message=message))
-    return _result(task, Ending.FAILED, reason, message)
+    result = _result(task, _ending(reason), reason, message)
+    try:
+        write_outcome(task.folder, replace(said, state=RunState.FAILED, reason=reason, message=message))
+    except OSError:
+        return replace(result, recorded=False)
+    return result
+
+
+def _ending(reason: FailureReason | None) -> Ending:
+    return Ending.NO_ROOM if reason is FailureReason.DISK_FULL else Ending.FAILED
 
 
 def _result(task: Task, ending: Ending, reason: FailureReason | None = None, message: str = "") -> Result:

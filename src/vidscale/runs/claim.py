@@ -22,10 +22,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vidscale.runs.state import READ_ONLY
+
 LOCK, ATTEMPT = "claim.lock", "claim-{:04d}.json"
 
 #: Seconds between heartbeats, and how old the last one of another host may be.
 HEARTBEAT_S, STALE_S = 10.0, 180.0
+
+#: What an attempt says whose file is damaged, and what kinds its entries are of where they are no texts.
+_BLANK: Mapping[str, Any] = {"host": "", "process": 0, "born": "", "began": 0.0}
+_KINDS: Mapping[str, Any] = {"process": int, "began": (int, float), "ended": (int, float, type(None)),
+                             "forgiven": bool}
 
 #: Attempts are padded to this, so that on a full disk their end can be written over their beginning.
 _BYTES = 1024
@@ -40,7 +47,7 @@ class Attempt:
     Attributes:
         number: from 1.
         host, process, born: of the supervisor; `born` tells a process from a later one of the same number.
-        began, ended: seconds since 1970; ended is None while it is open.
+        began, ended: seconds since 1970; began is 0 where its file is damaged, ended is None while it is open.
         outcome: how it ended: "done", "failed", "interrupted", or "" while it is open.
         message: one sentence.
         forgiven: whether a failure no longer counts because somebody asked for another try.
@@ -123,7 +130,7 @@ def held(folder: Path, *, stale_s: float = STALE_S) -> Attempt | None:
     made = attempts(folder)
     if not made or not made[-1].open:
         return None
-    lock = _flock(folder)
+    lock = _asked(folder)
     if lock is None:
         return made[-1]
     _close(lock)
@@ -137,10 +144,9 @@ def attempts(folder: Path) -> tuple[Attempt, ...]:
         place = folder / ATTEMPT.format(number)
         try:
             content, beat = _content(place), place.stat().st_mtime
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             content, beat = {}, 0.0
-        blank = {"host": "", "process": 0, "born": "", "began": 0.0}
-        found.append(Attempt(**{**blank, **content, "number": number, "beat": beat}))
+        found.append(Attempt(**{**_BLANK, **content, "number": number, "beat": beat}))
     return tuple(found)
 
 
@@ -181,6 +187,25 @@ def _flock(folder: Path) -> int | None:
         if problem.errno in _UNSUPPORTED:
             return -1
         raise
+    return lock
+
+
+def _asked(folder: Path) -> int | None:
+    """As `_flock`, of a folder that may be only readable, where a lock that is not there is free."""
+    try:
+        return _flock(folder)
+    except OSError as problem:
+        if problem.errno not in READ_ONLY:
+            raise
+    try:
+        lock = os.open(folder / LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return -1
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as problem:
+        os.close(lock)
+        return None if isinstance(problem, BlockingIOError) else -1
     return lock
 
 
@@ -241,8 +266,15 @@ def _latest(folder: Path) -> int:
 
 def _content(place: Path) -> dict[str, Any]:
     content = json.loads(place.read_bytes())
+    if not isinstance(content, dict):
+        raise ValueError(f"{place} holds no object")
     known = set(Attempt.__dataclass_fields__) - {"number", "beat"}
-    return {name: value for name, value in content.items() if name in known}
+    kept = {name: value for name, value in content.items() if name in known}
+    for name, value in kept.items():
+        wanted = _KINDS.get(name, str)
+        if not isinstance(value, wanted):
+            raise ValueError(f"{place}: {name} is {value!r}")
+    return kept
 
 
 def _amend(place: Path, change: Mapping[str, Any]) -> None:

@@ -162,6 +162,9 @@ def _entries(path: Path, read: Callable[[Any, str], T]) -> list[T]:
         content = json.loads(path.read_bytes())
     except FileNotFoundError:
         raise MissingFileError(f"the data file {path} is missing") from None
+    except RecursionError:
+        raise CorruptFileError(f"the data file {path} is nested too deeply to be read; it must be a list of flat "
+                               "entries") from None
     except (OSError, ValueError) as problem:
         raise CorruptFileError(f"the data file {path} is no JSON: {problem}") from None
     if not isinstance(content, list) or not content:
@@ -175,6 +178,14 @@ def _text(entry: Any, key: str, where: str) -> str:
         value = str(value)
     if not isinstance(value, str) or not value:
         raise InputError(f"{where}: {key} is {value!r}; it must be a text")
+    return _characters(value, key, where)
+
+
+def _characters(value: str, key: str, where: str) -> str:
+    """The text, which JSON may spell with halves of characters that no file and no tokenizer takes."""
+    if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise InputError(f"{where}: {key} is {value[:80]!a}, which holds half of a surrogate pair and so is no "
+                         "text; write it (and name its file) in UTF-8")
     return value
 
 
@@ -200,6 +211,8 @@ def _question(entry: Any, where: str, videos: Path) -> Question:
     if (not isinstance(options, list) or not 2 <= len(options) <= len(LETTERS)
             or not all(isinstance(option, str) and option for option in options) or len(set(options)) < len(options)):
         raise InputError(f"{where} (id {name}): options is {options!r}; it must be 2 to {len(LETTERS)} different texts")
+    for option in options:
+        _characters(option, "an option", f"{where} (id {name})")
     given = entry.get("answer")
     if isinstance(given, int) and not isinstance(given, bool) and 0 <= given < len(options):
         answer = given
@@ -278,9 +291,23 @@ class Speller:
                               question.id) for option in spelled]
 
     def options(self, question: Question, answer: str) -> list[list[int]]:
-        """The tokens of every option: of its letter or of its text."""
+        """The tokens of every option: of its letter or of its text.
+
+        Raises:
+            InputError: an option has none, or two have the same ones, so that the model cannot prefer either.
+        """
         texts = LETTERS[:len(question.options)] if answer == "letter" else question.options
-        return [self._encode(text) for text in texts]
+        spelled = [self._encode(text) for text in texts]
+        for number, option in enumerate(spelled):
+            same = spelled.index(option)
+            if same < number or not option:
+                what = f"options {texts[same]!r} and {texts[number]!r} are spelled with the same tokens"
+                if not option:
+                    what = f"option {texts[number]!r} is spelled with no token"
+                raise InputError(f"question {question.id}: {what} by this tokenizer, so the model cannot tell it from "
+                                 "others; word it in what the tokenizer knows, or plan with a recipe whose "
+                                 f"evaluation.answer is {'text' if answer == 'letter' else 'letter'}")
+        return spelled
 
     def _asked(self, text: str, video_first: bool) -> list[int]:
         if video_first:
@@ -295,8 +322,10 @@ class Speller:
 
     def _checked(self, tokens: Tokens, name: str) -> Tokens:
         if self.longest is not None and len(tokens.ids) > self.longest:
+            most_is_text = len(tokens.ids) > 2 * self.visual_tokens
             raise InputError(f"example {name} takes {len(tokens.ids)} tokens, {self.visual_tokens} of them visual; the "
-                             f"language model takes {self.longest}: use fewer frames or tokens per frame")
+                             f"language model takes {self.longest}: "
+                             + ("shorten the text" if most_is_text else "use fewer frames or tokens per frame"))
         return tokens
 
 

@@ -4,6 +4,7 @@ Nothing is generated, so nothing has to be parsed, and an answer is never missin
 compared by log-likelihood per token, else short ones would win.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from vidscale.runs.conversations import Batch, Question, Speller, Tokens, collate
 from vidscale.runs.distributed import Team
+from vidscale.runs.failures import STEADIER, NanLossError
 from vidscale.runs.model import VideoLanguageModel, before
 from vidscale.runs.recipe import EvaluationRecipe
 from vidscale.runs.train import Clips, arithmetic, distinct, load_ahead
@@ -69,7 +71,8 @@ def evaluate(model: VideoLanguageModel, questions: Sequence[Question], speller: 
         stop: called between batches; may raise to end the evaluation.
 
     Raises:
-        InputError: a video cannot be read.
+        InputError: a video cannot be read, or options of a question cannot be told apart.
+        NanLossError: a log-likelihood is no finite number, so the model prefers nothing.
     """
     shares = [share if share is not None else 0 for share in members.share(range(len(questions)))]
     was_training = model.training
@@ -85,6 +88,9 @@ def evaluate(model: VideoLanguageModel, questions: Sequence[Question], speller: 
                 asked = [questions[i] for i in part]
                 for i, scores in zip(part, _scores(model, asked, frames, speller, recipe, precision, members),
                                      strict=True):
+                    if not all(math.isfinite(score) for score in scores):
+                        raise NanLossError(f"the options of question {questions[i].id} have log-likelihoods "
+                                           f"{', '.join(f'{score:g}' for score in scores)}; {STEADIER}")
                     chosen = int(np.argmax(scores))
                     answers[i] = Answer(question=i, scores=scores, chosen=chosen,
                                         correct=chosen == questions[i].answer)

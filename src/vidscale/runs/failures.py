@@ -1,4 +1,8 @@
-"""Why a run failed, as a category that a queue can act on and a sentence that a person can."""
+"""Why a run failed, as a category that a queue can act on and a sentence that a person can.
+
+A sentence says what to do next, and what it says can be done: settings that leave the result as it is may be changed
+in the recipe; a change of any other makes other runs, which need a plan of their own.
+"""
 
 import errno
 from enum import StrEnum
@@ -16,6 +20,7 @@ class FailureReason(StrEnum):
     DISK_FULL = "disk-full"
     INTERRUPTED = "interrupted"
     KILLED = "killed"
+    BAD_INPUT = "bad-input"
     ERROR = "error"
 
 
@@ -42,7 +47,22 @@ class RunInterrupted(Exception):
     """The process was asked to end; what was done so far is saved."""
 
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+#: A full disk, a used-up quota, and a file larger than a process may write (ulimit -f).
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+#: How sentences about a lack of room begin.
+DISK_FULL, FILE_LIMIT = "the disk is full", "a file may not become that large here (ulimit -f)"
+
+#: Failures that another try cannot mend unless something is changed first.
+LASTING = frozenset({FailureReason.MISSING_FILE, FailureReason.CORRUPT_FILE, FailureReason.NAN_LOSS,
+                     FailureReason.BAD_INPUT})
+
+#: How runs get another recipe than the one that they were planned with.
+OTHER_RECIPE = ("`vidscale retry SWEEP --recipe NEW.toml --out REST.toml` plans the failed runs with another recipe, "
+                "for a folder of their own, and `vidscale collect` joins both folders")
+
+#: What to do where training or evaluation gives no finite numbers.
+STEADIER = f"lower the learning rate, lengthen warm_up or train in fp32: {OTHER_RECIPE}"
 
 
 def reason_of(problem: BaseException) -> FailureReason:
@@ -59,6 +79,8 @@ def reason_of(problem: BaseException) -> FailureReason:
         return FailureReason.DISK_FULL
     if isinstance(problem, (RunInterrupted, KeyboardInterrupt)):
         return FailureReason.INTERRUPTED
+    if isinstance(problem, InputError):
+        return FailureReason.BAD_INPUT
     return FailureReason.ERROR
 
 
@@ -70,11 +92,14 @@ def _device_memory(problem: BaseException) -> bool:
 def sentence_of(problem: BaseException) -> str:
     """What went wrong in one line, for people."""
     reason = reason_of(problem)
-    said = " ".join(str(problem).split())
+    said = " ".join(str(problem).encode(errors="backslashreplace").decode().split())
     if reason is FailureReason.OUT_OF_MEMORY:
-        return f"out of memory: {said[:300]}; use a smaller micro_batch, or activation_checkpointing = true"
+        return (f"out of memory: {said[:300]}; use a smaller micro_batch, or activation_checkpointing = true, in the "
+                "recipe, which leaves the result as it is, then `vidscale retry` and the same sweep, or run again")
+    if isinstance(problem, OSError) and problem.errno == errno.EFBIG:
+        return f"{FILE_LIMIT}: {said}; raise the limit and run again, training goes on from the last checkpoint"
     if reason is FailureReason.DISK_FULL:
-        return f"the disk is full: {said}; make room and run again, training goes on from the last checkpoint"
+        return f"{DISK_FULL}: {said}; make room and run again, training goes on from the last checkpoint"
     if reason is FailureReason.INTERRUPTED:
         return said or "interrupted"
     if isinstance(problem, (InputError, NanLossError)):

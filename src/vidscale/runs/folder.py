@@ -12,8 +12,8 @@ die. A run's folder appears complete or not at all.
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -28,6 +28,7 @@ from vidscale.runs.state import (
     STATE_FILE,
     RunOutcome,
     RunState,
+    check_run,
     is_locked,
     plan_run,
     read_outcome,
@@ -129,9 +130,14 @@ def status_of(spec: RunSpec, folder: Path) -> RunStatus:
     if not folder.is_dir():
         outcome = RunOutcome(run_id=spec.run_id, state=RunState.PLANNED)
         return RunStatus(spec=spec, folder=folder, standing=Standing.PLANNED, outcome=outcome, attempt=None, failures=0)
-    outcome, made = outcome_of(spec, folder), attempts(folder)
-    return RunStatus(spec=spec, folder=folder, standing=_standing(folder, outcome, made), outcome=outcome,
-                     attempt=made[-1] if made else None, failures=failures(folder))
+    try:
+        outcome, made = outcome_of(spec, folder), attempts(folder)
+        return RunStatus(spec=spec, folder=folder, standing=_standing(folder, outcome, made), outcome=outcome,
+                         attempt=made[-1] if made else None, failures=failures(folder))
+    except OSError as problem:
+        outcome = RunOutcome(run_id=spec.run_id, state=RunState.FAILED, reason=FailureReason.ERROR,
+                             message=f"{folder} cannot be read: {problem.strerror or problem}")
+        return RunStatus(spec=spec, folder=folder, standing=Standing.FAILED, outcome=outcome, attempt=None, failures=0)
 
 
 def outcome_of(spec: RunSpec, folder: Path) -> RunOutcome:
@@ -144,14 +150,46 @@ def outcome_of(spec: RunSpec, folder: Path) -> RunOutcome:
         return RunOutcome(run_id=spec.run_id, state=RunState.FAILED, reason=FailureReason.ERROR, message=str(problem))
 
 
-def retry(statuses_: tuple[RunStatus, ...]) -> tuple[RunStatus, ...]:
-    """Give runs that failed another try; returns those that were reset, which are the ones nobody is at."""
+def check_recipes(plan: SweepPlan, out: Path) -> None:
+    """Refuse a sweep whose runs, for a recipe that changed, `prepare` would refuse; a damaged run.json it would not.
+
+    Raises:
+        InputError: as in `prepare`.
+    """
+    recipe = out.resolve() / "recipe.toml" if plan.recipe is None else plan.recipe.resolve()
+    for spec in plan.runs:
+        folder = run_folder(out, spec).resolve()
+        if (folder / RUN_FILE).exists():
+            with suppress(CorruptFileError):
+                check_run(folder, spec, recipe)
+
+
+def retry(statuses_: tuple[RunStatus, ...], damaged: Collection[str] = ()) -> tuple[RunStatus, ...]:
+    """Give runs another try.
+
+    Args:
+        statuses_: of the runs; those that failed are reset.
+        damaged: names of runs among them that are reset although they are done, since their rows are of no use; the
+            rows go.
+
+    Returns:
+        Those that were reset, which are the ones nobody is at.
+
+    Raises:
+        InputError: a folder cannot be written.
+    """
     reset = []
     for each in statuses_:
-        if each.standing is not Standing.FAILED or held(each.folder) is not None:
+        spoilt = each.standing is Standing.DONE and each.spec.run_id in damaged
+        if not (spoilt or each.standing is Standing.FAILED) or held(each.folder) is not None:
             continue
-        forgive(each.folder)
-        write_outcome(each.folder, replace(each.outcome, state=RunState.PLANNED, reason=None, message=""))
+        try:
+            forgive(each.folder)
+            write_outcome(each.folder, replace(each.outcome, state=RunState.PLANNED, reason=None, message=""))
+            if spoilt:
+                (each.folder / ROWS_FILE).unlink(missing_ok=True)
+        except OSError as problem:
+            raise InputError(f"cannot write in {each.folder}: {problem.strerror or problem}") from None
         reset.append(each)
     return tuple(reset)
 
@@ -163,7 +201,8 @@ def _standing(folder: Path, outcome: RunOutcome, made: tuple[Attempt, ...]) -> S
         return Standing.RUNNING
     if outcome.state is RunState.FAILED and outcome.reason is not FailureReason.INTERRUPTED:
         return Standing.FAILED
-    fresh = outcome.state is RunState.PLANNED and (not made or made[-1].outcome == "failed")
+    # An attempt that came to an end, and a run that is planned all the same: it was given another try.
+    fresh = outcome.state is RunState.PLANNED and (not made or made[-1].outcome in ("failed", "done", "no room"))
     return Standing.PLANNED if fresh else Standing.INTERRUPTED
 
 
@@ -210,7 +249,13 @@ def _make_run(out: Path, spec: RunSpec, recipe: Path) -> bool:
     """Make a run's folder whole, or see that the one there is for the same run; whether it is new."""
     final = run_folder(out, spec).resolve()
     if final.is_dir():
-        plan_run(final, spec, recipe)
+        try:
+            plan_run(final, spec, recipe)
+        except CorruptFileError:
+            if status_of(spec, final).standing is not Standing.DONE:  # rows of a recipe that nobody knows stay so
+                with suppress(OSError):  # whoever attempts the run will say what is wrong with its folder
+                    (final / RUN_FILE).unlink()
+                    plan_run(final, spec, recipe)
         return False
     draft = final.parent / f".{spec.run_id}"
     shutil.rmtree(draft, ignore_errors=True)
@@ -228,5 +273,5 @@ def _alone(out: Path) -> Iterator[None]:
         yield
 
 
-__all__ = ["LOG_FILE", "PLAN_FILE", "RUNS_FOLDER", "RUN_FILE", "STATE_FILE", "RunStatus", "Standing", "open_sweep",
-           "outcome_of", "prepare", "retry", "run_folder", "status_of", "statuses"]
+__all__ = ["LOG_FILE", "PLAN_FILE", "RUNS_FOLDER", "RUN_FILE", "STATE_FILE", "RunStatus", "Standing", "check_recipes",
+           "open_sweep", "outcome_of", "prepare", "retry", "run_folder", "status_of", "statuses"]

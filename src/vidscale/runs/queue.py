@@ -9,18 +9,16 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from vidscale.design import RunSpec, SweepPlan
 from vidscale.runs.attempt import Ending, Result, Task, give_up
 from vidscale.runs.claim import held
-from vidscale.runs.failures import FailureReason
+from vidscale.runs.failures import DISK_FULL, FILE_LIMIT, LASTING, FailureReason
 from vidscale.runs.folder import RunStatus, Standing, run_folder, status_of, statuses
-
-#: Failures that another try cannot mend.
-LASTING = frozenset({FailureReason.MISSING_FILE, FailureReason.CORRUPT_FILE, FailureReason.NAN_LOSS})
+from vidscale.runs.state import RunState
 
 #: Seconds between looks at running attempts, and at runs that others are at.
 LOOK_S, LOOK_ELSEWHERE_S = 0.05, 1.0
@@ -116,7 +114,17 @@ def sweep(
         stopped = state.work()
     finally:
         launcher.close()
-    return SweepResult(statuses=statuses(plan, out), ended=tuple(state.ended), stopped=stopped)
+    found = tuple(_as_failed(each, state.unrecorded.get(each.spec.run_id)) for each in statuses(plan, out))
+    return SweepResult(statuses=found, ended=tuple(state.ended), stopped=stopped)
+
+
+def _as_failed(status: RunStatus, result: Result | None) -> RunStatus:
+    """The status of a run whose failure could not be written down, as if it had been."""
+    if result is None or status.standing not in (Standing.PLANNED, Standing.INTERRUPTED):
+        return status
+    outcome = replace(status.outcome, state=RunState.FAILED, reason=FailureReason(result.reason),
+                      message=result.message)
+    return replace(status, standing=Standing.FAILED, outcome=outcome)
 
 
 @dataclass(kw_only=True)
@@ -133,6 +141,7 @@ class _Sweep:
     running: dict[str, tuple[int, Any]] = field(default_factory=dict)
     elsewhere: dict[str, float] = field(default_factory=dict)
     lost: dict[str, int] = field(default_factory=dict)
+    unrecorded: dict[str, Result] = field(default_factory=dict)
     settled: int = 0
     orphans: int = 0
     ended: list[Result] = field(default_factory=list)
@@ -191,8 +200,13 @@ class _Sweep:
             self.ended.append(result)
             if result.ending is Ending.HELD:
                 self._wait_for(run_id)
-            elif result.ending is Ending.NO_ROOM or result.reason == FailureReason.DISK_FULL:
-                self.why = f"the disk is full: {result.message}"
+            elif result.ending is Ending.NO_ROOM:
+                said = result.message
+                self.why = said if said.startswith((DISK_FULL, FILE_LIMIT)) else f"{DISK_FULL}, says {run_id}: {said}"
+            elif not result.recorded:
+                self.unrecorded[run_id] = result
+                self._settle(run_id, f"{run_id} failed: {result.reason}: {result.message}")
+                continue
             status = status_of(self.open[run_id], run_folder(self.out, self.open[run_id]))
             if result.ending in (Ending.DONE, Ending.FAILED):
                 if self._final(status):
@@ -213,7 +227,7 @@ class _Sweep:
 
     def _final(self, status: RunStatus) -> bool:
         """Whether nothing more is to be done about a run."""
-        if status.standing is Standing.FAILED:
+        if status.standing is Standing.FAILED and status.reason is not FailureReason.DISK_FULL:
             return status.reason in LASTING or status.failures > self.settings.retries
         return status.standing is Standing.DONE
 
@@ -239,7 +253,7 @@ class _Sweep:
     def _no_room(self) -> bool:
         free = shutil.disk_usage(self.out).free
         if free < self.settings.least_room:
-            self.why = (f"the disk is full: {self.out} has {free / 2**20:.2f} MiB left; make room and start the sweep "
+            self.why = (f"{DISK_FULL}: {self.out} has {free / 2**20:.2f} MiB left; make room and start the sweep "
                         "again")
         return bool(self.why)
 

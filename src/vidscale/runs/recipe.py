@@ -4,6 +4,7 @@ One recipe serves a whole sweep. It is a TOML file; paths in it are relative to 
 default shown here; an unknown one is refused, so that a slip of the pen is not a silent default.
 """
 
+import hashlib
 import json
 import math
 import tomllib
@@ -22,6 +23,16 @@ PARTS = ("projector", "lm", "tower")
 
 #: Largest file of examples that is counted before a plan is made.
 COUNTED_BYTES = 256 * 2**20
+
+#: Settings that change how a run is computed and not what comes out of it.
+HOW_ONLY: Mapping[str, tuple[str, ...]] = {
+    "data": ("workers",),
+    "training": ("micro_batch", "activation_checkpointing", "checkpoint_minutes", "keep_checkpoint"),
+    "evaluation": ("batch",),
+}
+
+#: The same as words.
+HOW_ONLY_WORDS = ", ".join(f"{part}.{name}" for part, names in HOW_ONLY.items() for name in names)
 
 #: How far a run's lm_params may be from a language model's, relative: planned numbers are often rounded.
 LM_TOLERANCE = 1e-3
@@ -248,6 +259,8 @@ def load_recipe(path: Path) -> Recipe:
     except FileNotFoundError:
         raise MissingFileError(f"the recipe {path} is missing; check its path, or start from the one that "
                                "`vidscale example tiny` writes") from None
+    except RecursionError:
+        raise InputError(f"the recipe {path} is nested too deeply to be read") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
         raise InputError(f"the recipe {path} cannot be read: {problem}") from None
     if (content.pop("schema", None), content.pop("version", None)) != (SCHEMA, VERSION):
@@ -256,6 +269,24 @@ def load_recipe(path: Path) -> Recipe:
         return _read(Recipe, content, "", path.resolve().parent)
     except InputError as problem:
         raise InputError(f"{path}: {problem}") from None
+
+
+def result_hash(content: bytes) -> str:
+    """SHA-256 of what of a recipe's file decides the result: all but comments, layout and the settings of HOW_ONLY.
+
+    Args:
+        content: of the file. One that is no TOML, of a command that reads something else, counts as a whole.
+    """
+    try:
+        settings = tomllib.loads(content.decode())
+        for part, names in HOW_ONLY.items():
+            if isinstance(settings.get(part), dict):
+                settings[part] = {name: value for name, value in settings[part].items() if name not in names}
+        content = json.dumps({name: value for name, value in settings.items() if value != {}}, sort_keys=True,
+                             default=str).encode()
+    except (ValueError, RecursionError):
+        pass
+    return hashlib.sha256(content).hexdigest()
 
 
 def recipe_toml(recipe: Recipe, folder: Path) -> str:

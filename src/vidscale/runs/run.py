@@ -14,14 +14,14 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidscale.design import RunSpec
 from vidscale.errors import InputError
-from vidscale.runs.failures import MissingFileError, RunInterrupted, reason_of, sentence_of
+from vidscale.runs.failures import CorruptFileError, MissingFileError, RunInterrupted, reason_of, sentence_of
 from vidscale.runs.provenance import commit, hardware
 from vidscale.runs.recipe import Recipe, examples, load_recipe
 from vidscale.runs.state import (
@@ -29,6 +29,7 @@ from vidscale.runs.state import (
     ROWS_FILE,
     RunOutcome,
     RunState,
+    current_run,
     file_hash,
     locked,
     read_outcome,
@@ -68,7 +69,7 @@ def execute(folder: Path, say: Say = lambda text: None, threads: int | None = No
         How the run stands: done, or failed with its reason. A failure is returned, not raised.
 
     Raises:
-        InputError: the folder holds no run, or another process works on it.
+        InputError: the folder holds no run or cannot be written, or another process works on it.
     """
     folder = Path(folder)
     read_run(folder)
@@ -78,18 +79,32 @@ def execute(folder: Path, say: Say = lambda text: None, threads: int | None = No
         torch.set_num_threads(threads)
     if int(os.environ.get("RANK", "0")):
         return _attempt(folder, say)
+    if _is_done(folder) and not (folder / CHECKPOINT_FOLDER).exists():
+        return read_outcome(folder)  # which takes no more than reading
     with _held(folder):
-        before = read_outcome(folder)
-        if before.state is RunState.DONE and (folder / ROWS_FILE).exists():
+        if _is_done(folder):
             _forget(folder / CHECKPOINT_FOLDER)  # where the process was killed between its last two acts
-            return before
-        _tidy(folder)
+            return read_outcome(folder)
+        before, notes = _taken_up(folder)
         try:
-            write_outcome(folder, replace(before, state=RunState.RUNNING, reason=None, message="starting", notes=(),
+            _tidy(folder)
+            write_outcome(folder, replace(before, state=RunState.RUNNING, reason=None, message="starting", notes=notes,
                                           attempts=before.attempts + 1))
         except OSError as problem:
             raise InputError(f"cannot write in {folder}: {problem.strerror}") from None
         return _attempt(folder, say)
+
+
+def _is_done(folder: Path) -> bool:
+    return _taken_up(folder)[0].state is RunState.DONE and (folder / ROWS_FILE).exists()
+
+
+def _taken_up(folder: Path) -> tuple[RunOutcome, tuple[str, ...]]:
+    """How far a run is, and a note where its state is damaged and so counts as none."""
+    try:
+        return read_outcome(folder), ()
+    except CorruptFileError as problem:
+        return RunOutcome(run_id=read_run(folder).spec.run_id, state=RunState.PLANNED), (str(problem),)
 
 
 @contextmanager
@@ -97,7 +112,12 @@ def _held(folder: Path) -> Iterator[None]:
     """Hold the folder for this process."""
     until = time.monotonic() + LOCK_PATIENCE_S
     while True:
-        with locked(folder) as mine:
+        with ExitStack() as stack:
+            try:
+                mine = stack.enter_context(locked(folder))
+            except OSError as problem:
+                raise InputError(f"cannot write in {folder}: {problem.strerror or problem}; choose a place that can be "
+                                 "written, or mend its permissions") from None
             if mine:
                 yield
                 return
@@ -142,14 +162,16 @@ class _Journal:
 
     def failed(self, problem: Exception, seconds: float) -> RunOutcome:
         """Record a failure; where another process of the run did so already, that one was first and stays."""
-        said = read_outcome(self.folder)
-        if said.state is RunState.FAILED:
-            return said
+        with suppress(InputError):
+            said = read_outcome(self.folder)
+            if said.state is RunState.FAILED:
+                return said
         if os.environ.get("VIDSCALE_TRACEBACK"):
             self.say(traceback.format_exc())
         self.outcome = replace(self.outcome, state=RunState.FAILED, reason=reason_of(problem),
                                message=sentence_of(problem)[:1000])
-        self.outcome = write_outcome(self.folder, self.outcome)
+        with suppress(OSError):  # whoever called is told in any case
+            self.outcome = write_outcome(self.folder, self.outcome)
         return self.outcome
 
 
@@ -183,6 +205,7 @@ class _Job:
     spec: RunSpec
     recipe: Recipe
     recipe_hash: str
+    identity_hash: str
     data_hash: str
     train: "Sequence[Example]"
     questions: "Sequence[Question]"
@@ -190,7 +213,7 @@ class _Job:
     @property
     def identity(self) -> str:
         """What a checkpoint must belong to."""
-        return f"{self.spec.run_id} {self.recipe_hash} {self.data_hash}"
+        return f"{self.spec.run_id} {self.identity_hash} {self.data_hash}"
 
 
 def _prepared(folder: Path) -> _Job:
@@ -198,10 +221,8 @@ def _prepared(folder: Path) -> _Job:
     from vidscale.runs.conversations import read_examples, read_questions
     from vidscale.runs.train import data_order
 
-    planned = read_run(folder)
-    recipe = load_recipe(planned.recipe)
-    if file_hash(planned.recipe) != planned.recipe_hash:
-        raise InputError(f"the recipe {planned.recipe} changed since the run was planned; plan again, or restore it")
+    recipe = load_recipe(read_run(folder).recipe)
+    planned = current_run(folder)
     data, spec = recipe.data, planned.spec
     every = read_examples(data.train, data.videos)
     train = [every[i] for i in data_order(len(every), examples(spec.data_size), spec.seed)]
@@ -210,8 +231,8 @@ def _prepared(folder: Path) -> _Job:
         if not each.video.is_file():
             raise MissingFileError(f"the video {each.video} of example {each.id} is missing")
     both = hashlib.sha256((file_hash(data.train) + file_hash(data.evaluation)).encode()).hexdigest()
-    return _Job(folder=folder, spec=spec, recipe=recipe, recipe_hash=planned.recipe_hash, data_hash=both, train=train,
-                questions=questions)
+    return _Job(folder=folder, spec=spec, recipe=recipe, recipe_hash=planned.recipe_hash,
+                identity_hash=planned.identity, data_hash=both, train=train, questions=questions)
 
 
 def _work(folder: Path, journal: _Journal, stop: Callable[[], bool]) -> None:
@@ -248,6 +269,8 @@ def _work(folder: Path, journal: _Journal, stop: Callable[[], bool]) -> None:
         attention=recipe.model.attention, seed=spec.seed)
     with team() as members:
         clips, speller = _inputs(job, model, tokenizer)
+        for question in job.questions:  # those that cannot be asked are found before training, not after it
+            speller.candidates(question, recipe.evaluation.answer)
         prepare(model, training, recipe.model.trained, members)
         halt()
         progress = finetune(model, job.train, speller, clips, training, seed=spec.seed,

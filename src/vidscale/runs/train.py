@@ -27,7 +27,7 @@ from vidscale.errors import InputError
 from vidscale.runs.checkpoint import Progress, load_checkpoint, save_checkpoint
 from vidscale.runs.conversations import Batch, Example, Speller, Tokens, collate
 from vidscale.runs.distributed import Team, layers_of, shard
-from vidscale.runs.failures import NanLossError, RunInterrupted
+from vidscale.runs.failures import STEADIER, NanLossError, RunInterrupted
 from vidscale.runs.flops import TrainingFlops, training_flops
 from vidscale.runs.model import VideoLanguageModel, before, summed_loss
 from vidscale.runs.recipe import TrainingRecipe
@@ -232,7 +232,7 @@ def _update(model: nn.Module, optimiser: torch.optim.Optimizer, loss: float, rec
     norm = float(norm.full_tensor() if hasattr(norm, "full_tensor") else norm)
     if not math.isfinite(loss) or not math.isfinite(norm):
         what = f"the loss is {loss}" if not math.isfinite(loss) else f"the gradient's norm is {norm}"
-        raise NanLossError(f"{what}; lower the learning rate, lengthen warm_up or train in fp32")
+        raise NanLossError(f"{what}; {STEADIER}")
     optimiser.step()
 
 
