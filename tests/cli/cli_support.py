@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from vidscale.design import join_designs, plan_text, star_design
-from vidscale.runs.folder import prepare
+from vidscale.runs import FailureReason, RunOutcome, RunState
+from vidscale.runs.folder import prepare, run_folder
 from vidscale.runs.local import LocalLauncher
 from vidscale.runs.queue import sweep
+from vidscale.runs.state import write_outcome
 from vidscale.space import Lattice
 
 STANDIN = Path(__file__).parents[1] / "runs" / "standin.py"
@@ -42,6 +44,16 @@ def make_sweep() -> None:
     """A finished sweep as star."""
     prepare(small_plan(), Path("star"))
     sweep(small_plan(), Path("star"), LocalLauncher(1))
+
+
+def make_failed_sweep() -> None:
+    """A sweep as star in which one run failed, and another recipe."""
+    make_sweep()
+    spec = small_plan().runs[0]
+    folder = run_folder(Path("star"), spec)
+    (folder / "rows.csv").unlink()
+    write_outcome(folder, RunOutcome(run_id=spec.run_id, state=RunState.FAILED, reason=FailureReason.NAN_LOSS))
+    Path("slower.toml").write_text("rate = 0.1\n")
 
 
 def make_results() -> None:

@@ -7,7 +7,7 @@ from dataclasses import fields
 
 import pandas as pd
 import pytest
-from cli_support import QUICK, QUICK_FIT, everything, make_results, make_sweep, write_plan
+from cli_support import QUICK, QUICK_FIT, everything, make_failed_sweep, make_results, make_sweep, write_plan
 
 from vidscale.cli import app as application
 from vidscale.cli.app import VERBS
@@ -21,7 +21,8 @@ SMALL = {"study": ("--forms", "mult,add", *QUICK[2:]), "fit": QUICK[2:6], "compa
          "serve": QUICK[2:6], "elasticity": QUICK[2:6], "plan": ("--laws", "2", "--draws", "4")}
 
 #: What must be there before a documented example can run.
-BEFORE = {"import": make_results, "sweep": write_plan, "status": make_sweep, "retry": make_sweep, "collect": make_sweep}
+BEFORE = {"import": make_results, "sweep": write_plan, "status": make_sweep, "retry": make_failed_sweep,
+          "collect": make_sweep}
 
 
 def documented(verb) -> list[str]:

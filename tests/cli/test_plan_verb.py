@@ -1,7 +1,13 @@
 """From a plan to a fit on the command line: plan, sweep, status, retry, collect."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -200,3 +206,76 @@ def test_progress_and_plain_results_keep_to_their_streams(run):
     assert "7 of 7: " in said.err
     assert " of 7: " not in said.out
     assert "done" in said.out
+
+
+def test_failed_runs_get_a_plan_of_their_own_with_another_recipe(run):
+    Path("recipe.toml").write_text("rate = 1\n")
+    made = run("plan", "star", *SMALL, "--data-sizes", "1M", "--out", "p.toml", "--command", standin(), *SILENT)
+    assert made.code == 0, made.err
+    Path("p.toml").write_text(Path("p.toml").read_text().replace("[cost]", 'recipe = "recipe.toml"\n\n[cost]', 1))
+    bad, *_ = tomllib.loads(Path("p.toml").read_text())["runs"]
+    standin({bad: "nan-loss"})
+    said = run("sweep", "p.toml", "--out", "s", "--quiet")
+    assert said.code == 1
+    assert "1 run failed. Once what failed them is mended, `vidscale retry s` and `vidscale sweep s` try" in said.out
+    assert "`vidscale retry s`" in run("status", "s").out
+    standin()
+    Path("recipe.toml").write_text("rate = 0.5\n")
+    assert "changed since the run was planned" in run("retry", "s").refused()
+    assert json.loads(run("status", "s", "--json").out)["counts"]["failed"] == 1
+    Path("slower.toml").write_text("rate = 0.1\n")
+    assert "go together" in run("retry", "s", "--recipe", "slower.toml").refused()
+    assert "is missing" in run("retry", "s", "--recipe", "absent.toml", "--out", "rest.toml").refused()
+    planned = run("retry", "s", "--recipe", "slower.toml", "--out", "rest.toml")
+    assert planned.code == 0, planned.err
+    assert planned.out.splitlines()[0] == "rest.toml"
+    assert list(tomllib.loads(Path("rest.toml").read_text())["runs"]) == [bad]
+    assert "is there already" in run("retry", "s", "--recipe", "slower.toml", "--out", "rest.toml").refused()
+    assert run("sweep", "rest.toml", "--out", "rest-sweep", "--quiet").code == 0
+    joined = run("collect", "s", "rest-sweep", "--out", "t.csv", "--whole")
+    assert joined.code == 0, joined.err
+    assert "made by 2 recipes (column recipe_hash)" in joined.err
+
+
+def test_a_done_run_with_damaged_rows_is_retried_as_advised(run):
+    write_plan()
+    assert run("sweep", "star.toml", "--out", "s", "--quiet").code == 0
+    first = small_plan().runs[0].run_id
+    assert "done with rows that can be read, not failed" in run("retry", "s", "--run", first).refused()
+    assert "no run failed" in run("retry", "s").out
+    Path("s/runs", first, "rows.csv").write_text("")
+    assert f"`vidscale retry s --run {first}`" in run("collect", "s", "--out", "t.csv").refused()
+    assert json.loads(run("retry", "s", "--run", first, "--json").out) == {"reset": [first]}
+    assert run("sweep", "s", "--quiet").code == 0
+    assert run("collect", "s", "--out", "t.csv", "--whole", "--quiet").code == 0
+
+
+def test_a_second_interrupt_says_what_becomes_of_the_runs(tmp_path):
+    log = tmp_path / "log"
+    Path("behaviours.json").write_text(json.dumps({"pace": 0.2}))
+    lattice_plan = replace(small_plan(), command=("{python}", str(STANDIN), "{folder}", str(log),
+                                                  str(tmp_path / "behaviours.json")))
+    Path("p.toml").write_text(plan_text(lattice_plan, Path.cwd()))
+    Path("behaviours.json").write_text(json.dumps(
+        {"pace": 0.2, **{each.run_id: "deaf" for each in lattice_plan.runs}}))
+    started = subprocess.Popen([sys.executable, "-m", "vidscale.cli", "sweep", "p.toml", "--out", "s", "--grace", "3"],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    until(lambda: log.exists() and "step-2" in log.read_text())
+    pid = int(log.read_text().split()[2])
+    try:
+        for _ in range(2):
+            time.sleep(0.3)
+            started.send_signal(signal.SIGINT)
+        out, err = started.communicate(timeout=30)
+    finally:
+        os.kill(pid, signal.SIGKILL)
+    assert started.returncode == 130
+    assert "nothing was written" not in out + err
+    assert "the same command goes on with them" in err
+
+
+def until(condition) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)

@@ -25,6 +25,7 @@ def status(
       vidscale status star
     """
     from vidscale.cli.sweep import show
-    from vidscale.runs.folder import open_sweep
+    from vidscale.runs.folder import open_sweep, statuses
 
-    show(Screen(printing), open_sweep(folder), folder, every_run=every)
+    plan = open_sweep(folder)
+    show(Screen(printing), plan, folder, statuses(plan, folder), every_run=every)

@@ -1,8 +1,10 @@
 """`vidscale sweep`: carry out a plan."""
 
+import os
 import signal
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,9 +17,13 @@ from vidscale.errors import InputError
 
 if TYPE_CHECKING:
     from vidscale.design import SweepPlan
-    from vidscale.runs.queue import Launcher, SweepSettings
+    from vidscale.runs.folder import RunStatus
+    from vidscale.runs.queue import Launcher, SweepResult, SweepSettings
 
 EXECUTORS = ("local", "ray", "slurm")
+
+#: Clears the line of a progress bar, and shows the cursor that it hides.
+SHOW_CURSOR = b"\r\x1b[2K\x1b[?25h"
 
 #: Exit code of a sweep that was asked to stop.
 STOPPED = 130
@@ -31,7 +37,8 @@ def sweep(
                                              help="Folder of the sweep; by default PLAN-sweep here.")] = None,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Runs at a time.")] = 1,
     retries: Annotated[int, typer.Option("--retries", min=0, help="Further tries of a failed run, unless none could "
-                                                                  "help (missing or corrupt file, NaN loss).")] = 1,
+                                                                  "help (missing or corrupt file, bad input, NaN "
+                                                                  "loss).")] = 1,
     executor: Annotated[str, typer.Option("--executor", metavar="local|ray|slurm", help="Where runs are carried "
                                                                                         "out.")] = "local",
     option: Annotated[list[str], typer.Option("--option", metavar="NAME=VALUE", show_default=False,
@@ -74,13 +81,13 @@ def sweep(
     screen = Screen(printing)
     settings = SweepSettings(workers=workers, retries=retries, grace_s=grace,
                              devices=tuple(each.strip() for each in (devices or "").split(",") if each.strip()))
-    stopped = ""
-    if not prepare:
-        with _stopping() as stop:
-            stopped = _sweep(screen, planned, folder, executor, options, settings, stop)
-    standing = show(screen, planned, folder, stopped)
     if prepare:
+        show(screen, planned, folder, place.statuses(planned, folder))
         return
+    with _stopping() as stop:
+        done = _sweep(screen, planned, folder, executor, options, settings, stop)
+    stopped = done.stopped
+    standing = show(screen, planned, folder, done.statuses, stopped)
     if stopped == "the sweep was stopped":
         raise typer.Exit(STOPPED)
     if standing["done"] < len(planned):
@@ -100,13 +107,12 @@ def _opened(plan: Path, out: Path | None) -> "tuple[SweepPlan, Path]":
 
 
 def _sweep(screen: Screen, plan: "SweepPlan", folder: Path, executor: str, options: dict[str, str],
-           settings: "SweepSettings", stop: threading.Event) -> str:
+           settings: "SweepSettings", stop: threading.Event) -> "SweepResult":
     from vidscale.runs.queue import sweep as carry_out
 
     launcher = _launcher(executor, options, folder, settings.workers)
     with screen.progress(len(plan)) as tick:
-        done = carry_out(plan, folder, launcher, settings, stop=stop, tick=tick)
-    return done.stopped
+        return carry_out(plan, folder, launcher, settings, stop=stop, tick=tick)
 
 
 def _launcher(executor: str, options: dict[str, str], folder: Path, workers: int) -> "Launcher":
@@ -123,31 +129,41 @@ def _launcher(executor: str, options: dict[str, str], folder: Path, workers: int
     return LocalLauncher(workers)
 
 
-def show(screen: Screen, plan: "SweepPlan", folder: Path, stopped: str = "", every_run: bool = False) -> dict[str, int]:
+def show(screen: Screen, plan: "SweepPlan", folder: Path, found: "Sequence[RunStatus]", stopped: str = "",
+         every_run: bool = False) -> dict[str, int]:
     """Print how a sweep stands; returns the count of every standing."""
     from vidscale.report.plan_listing import count_standings, status_dict, status_tables
-    from vidscale.runs.folder import statuses
+    from vidscale.runs.failures import FailureReason
 
-    found = statuses(plan, folder)
     if screen.printing.as_json:
         screen.json({**status_dict(plan, found), "folder": str(folder), "stopped": stopped})
     else:
         screen.tables(*status_tables(plan, found, every_run=every_run))
         if stopped:
             screen.lines(f"Stopped: {stopped}.", "")
+        failed = sum(each.reason not in (None, FailureReason.DISK_FULL) for each in found)
+        if failed:
+            screen.lines(f"{failed} {'run' if failed == 1 else 'runs'} failed. Once what failed them is mended, "
+                         f"`vidscale retry {folder}` and `vidscale sweep {folder}` try them again.", "")
     return count_standings(found)
 
 
 @contextmanager
 def _stopping() -> Iterator[threading.Event]:
-    """An event that the first interrupt sets, so that runs can end in order; the second one ends the process."""
+    """An event that the first interrupt sets, so that runs can end in order; the second one ends the process at once.
+
+    Its runs, which were asked to end by the first one, then end without it.
+    """
     stop = threading.Event()
     before: dict[int, Any] = {}
 
     def ask(number: int, frame: Any) -> None:
         if stop.is_set():
-            signal.signal(number, before[number])
-            signal.raise_signal(number)
+            if sys.stderr.isatty():
+                os.write(2, SHOW_CURSOR)
+            os.write(2, b"interrupted: runs that were going on may take a while to end; their states are kept, and the "
+                        b"same command goes on with them\n")
+            os._exit(STOPPED)
         stop.set()
 
     if threading.current_thread() is threading.main_thread():

@@ -44,8 +44,8 @@ def status_tables(plan: "SweepPlan", found: "Sequence[RunStatus]", *, every_run:
 
 def _status_row(status: "RunStatus") -> tuple[str, ...]:
     made, outcome = status.attempt, status.outcome
-    since = NONE if made is None else plain((time.time() - made.began) / 60, 2)
-    where = NONE if made is None else f"{made.host}, process {made.process}"
+    since = NONE if made is None or not made.began else plain((time.time() - made.began) / 60, 2)
+    where = NONE if made is None or not made.host else f"{made.host}, process {made.process}"
     steps = f"{outcome.step} of {outcome.steps}" if outcome.steps else NONE
     why = f"{outcome.reason.value}: {outcome.message}" if outcome.reason else outcome.message
     return (status.spec.run_id, status.standing.value, str(made.number if made else 0), steps, since, where, why)
@@ -61,8 +61,8 @@ def _status_plain(status: "RunStatus") -> dict[str, Any]:
     return {"run_id": status.spec.run_id, "state": status.standing.value,
             "reason": status.reason.value if status.reason else None, "message": status.outcome.message,
             "step": status.outcome.step, "steps": status.outcome.steps, "attempts": made.number if made else 0,
-            "failures": status.failures, "host": made.host if made else None,
-            "process": made.process if made else None, "began": made.began if made else None,
+            "failures": status.failures, "host": (made.host or None) if made else None,
+            "process": (made.process or None) if made else None, "began": (made.began or None) if made else None,
             "ended": made.ended if made else None}
 
 
