@@ -113,13 +113,26 @@ def test_a_folder_that_cannot_be_written_fails_its_run_alone(tmp_path, read_only
 def test_a_folder_that_cannot_be_written_is_shown_and_not_reset(tmp_path, read_only):
     bench = make_bench(tmp_path, behaviours={"0": "out-of-memory"})
     found = bench.sweep_here(retries=0).statuses
-    claims.claim(folder_of(bench, 1))
     read_only(folder_of(bench, 0))
-    read_only(folder_of(bench, 1))
-    again = statuses(bench.plan, bench.out)
-    assert [each.standing for each in again[:2]] == [Standing.FAILED, Standing.DONE]
+    assert statuses(bench.plan, bench.out)[0].standing is Standing.FAILED
     with pytest.raises(InputError, match="cannot write in"):
         retry(found)
+
+
+@pytest.mark.parametrize("lives", [True, False])
+def test_attempts_in_a_folder_that_may_only_be_read_are_seen(tmp_path, read_only, lives):
+    bench = make_bench(tmp_path)
+    prepare(bench.plan, bench.out)
+    mine = claims.claim(folder_of(bench))
+    assert mine is not None
+    assert mine.lock is not None
+    if not lives:
+        os.close(mine.lock)
+    read_only(folder_of(bench))
+    standing = status_of(bench.plan.runs[0], folder_of(bench)).standing
+    assert standing is (Standing.RUNNING if lives else Standing.INTERRUPTED)
+    if lives:
+        os.close(mine.lock)
 
 
 def test_a_command_whose_folder_turns_unwritable_ends_in_a_failure(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """Runs that go wrong late or oddly: no measurement comes of it, and the line that says why can be acted on."""
 
 import json
+import shutil
 import subprocess
 
 import pandas as pd
@@ -95,7 +96,8 @@ def test_what_of_a_recipe_decides_the_result(one, other, same):
 def test_a_full_file_limit_says_so():
     problem = OSError(27, "File too large")
     assert reason_of(problem) is FailureReason.DISK_FULL
-    assert "ulimit -f" in sentence_of(problem)
+    assert sentence_of(problem).startswith("a file may not become that large here (ulimit -f): File too large; raise")
+    assert "No space left (/there); make room" in sentence_of(OSError(28, "No space left", "/there"))
     assert reason_of(OSError(122, "Disk quota exceeded")) is FailureReason.DISK_FULL
     assert reason_of(PermissionError(13, "Permission denied")) is FailureReason.ERROR
 
@@ -135,6 +137,33 @@ def test_a_run_of_odd_values_is_refused(plan, name, value):
     (folder / "run.json").write_text(json.dumps({**content, name: value}))
     with pytest.raises(CorruptFileError, match=name):
         read_run(folder)
+
+
+def test_the_largest_seed_runs(plan):
+    assert execute(plan(n=8, seed=2**63 - 1)).state is RunState.DONE
+
+
+def test_mended_data_are_other_data_for_a_checkpoint(plan, tiny, tmp_path, monkeypatch):
+    from vidscale.runs import train
+
+    steps, true_step = iter(range(100)), train._step
+
+    def fail(*arguments):
+        if next(steps) == 1:
+            raise MemoryError("no memory")
+        return true_step(*arguments)
+
+    data = tmp_path / "train.json"
+    data.write_text((tiny / "train.json").read_text())
+    folder = plan(n=16, batch=4, data={"train": data})
+    with monkeypatch.context() as broken:
+        broken.setattr(train, "_step", fail)
+        assert execute(folder).step == 1
+    data.write_text(data.read_text() + " ")
+    outcome = execute(folder)
+    assert "or the data files changed; remove " in outcome.message
+    shutil.rmtree(folder / "checkpoint")
+    assert execute(folder).state is RunState.DONE
 
 
 def test_a_done_run_of_a_place_that_may_only_be_read_is_done(plan, tmp_path):

@@ -75,7 +75,7 @@ def load_checkpoint(folder: Path, model: Any, optimiser: Any, identity: str) -> 
         How far it is (step 0 where there is none), and a note for every damaged checkpoint passed over.
 
     Raises:
-        InputError: the checkpoint belongs to another run or recipe.
+        InputError: the checkpoint belongs to another run or recipe, or to other data.
     """
     notes: list[str] = []
     for place in _newest_first(folder):
@@ -84,7 +84,8 @@ def load_checkpoint(folder: Path, model: Any, optimiser: Any, identity: str) -> 
             continue
         content = torch.load(place, map_location="cpu", weights_only=True, mmap=True)
         if content["identity"] != identity:
-            raise InputError(f"{place} belongs to another run or recipe; remove {folder} to start this run afresh")
+            raise InputError(f"{place} belongs to another run or recipe, or the data files changed; remove "
+                             f"{folder} to start this run afresh")
         _restore(model, optimiser, content)
         return Progress(**content["progress"]), notes
     return Progress(), notes

@@ -256,7 +256,8 @@ def _now(folder: Path) -> float:
     except OSError:
         return time.time()
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):  # where nothing can be made, nothing can be removed
+            draft.unlink(missing_ok=True)
 
 
 def _latest(folder: Path) -> int:

@@ -96,10 +96,12 @@ def sentence_of(problem: BaseException) -> str:
     if reason is FailureReason.OUT_OF_MEMORY:
         return (f"out of memory: {said[:300]}; use a smaller micro_batch, or activation_checkpointing = true, in the "
                 "recipe, which leaves the result as it is, then `vidscale retry` and the same sweep, or run again")
-    if isinstance(problem, OSError) and problem.errno == errno.EFBIG:
-        return f"{FILE_LIMIT}: {said}; raise the limit and run again, training goes on from the last checkpoint"
-    if reason is FailureReason.DISK_FULL:
-        return f"{DISK_FULL}: {said}; make room and run again, training goes on from the last checkpoint"
+    if reason is FailureReason.DISK_FULL and isinstance(problem, OSError):
+        where = f" ({problem.filename})" if problem.filename else ""
+        limited = problem.errno == errno.EFBIG
+        return (f"{FILE_LIMIT if limited else DISK_FULL}: {problem.strerror or said}{where}; "
+                f"{'raise the limit' if limited else 'make room'} and run again, training goes on from the last "
+                "checkpoint")
     if reason is FailureReason.INTERRUPTED:
         return said or "interrupted"
     if isinstance(problem, (InputError, NanLossError)):
