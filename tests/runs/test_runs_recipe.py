@@ -56,6 +56,7 @@ def test_language_models_are_found_by_size(tmp_path):
 
 
 @pytest.mark.parametrize(("old", "new", "said"), [
+    ('damaged = "refuse"', 'damaged = "skip"', "data.damaged is 'skip'"),
     ("batch = 8", "batch = 0", "training.batch is 0; allowed is a whole number from 1"),
     ("batch = 8", "batch = 8.5", "training.batch is 8.5; it must be a whole number"),
     ("batch = 8", "batch = true", "training.batch is True; it must be a whole number"),

@@ -89,6 +89,8 @@ class DataRecipe:
         template: how a conversation is spelled for the language model: "plain", "vicuna", "llama-3", "chatml", or
             "bare": as plain, but no mark that ends an answer is learnt, for answers that are never generated.
         workers: threads that decode video ahead of training.
+        damaged: what becomes of a run that meets a video whose bits are damaged: "refuse" fails it and names the file,
+            "conceal" lets the decoder paint over the damage, as players do.
     """
 
     train: Path
@@ -96,6 +98,7 @@ class DataRecipe:
     videos: Path
     template: str = "plain"
     workers: int = 2
+    damaged: Literal["refuse", "conceal"] = "refuse"
 
 
 @dataclass(frozen=True, kw_only=True)

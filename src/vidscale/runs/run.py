@@ -303,8 +303,12 @@ def _inputs(job: _Job, model: Any, tokenizer: Any) -> "tuple[Clips, Any]":
     frames, side = int(job.spec.factors.frames), model.tower.image_size
     if frames != job.spec.factors.frames:
         raise InputError(f"frames is {job.spec.factors.frames:g}; allowed is a whole number")
-    clips = Clips(load=lambda path: resize_frames(torch.from_numpy(read_frames(path, frames)), side), frames=frames,
-                  workers=job.recipe.data.workers)
+    data = job.recipe.data
+
+    def load(path: Path) -> Any:
+        return resize_frames(torch.from_numpy(read_frames(path, frames, conceal=data.damaged == "conceal")), side)
+
+    clips = Clips(load=load, frames=frames, workers=data.workers)
     speller = Speller(tokenizer, job.recipe.data.template, frames * model.side**2,
                       getattr(model.lm.config, "max_position_embeddings", None))
     return clips, speller

@@ -29,6 +29,9 @@ Frames = NDArray[np.uint8]
 
 FRAME_RULE = "linspace(0, total-1, n), halves rounded up"
 
+#: What to do about damage that may be lived with.
+CONCEAL = ' Mend it, leave it out, or have damage painted over: damaged = "conceal" in [data] of the recipe'
+
 #: Frames that a jump must leave out: it empties the decoder, which several threads keep full.
 WORTH_A_JUMP = 8
 
@@ -51,7 +54,7 @@ def sample_indices(total: int, n: int) -> list[int]:
     return [(2 * i * (total - 1) + (n - 1)) // (2 * (n - 1)) for i in range(n)]
 
 
-def read_frames(path: Path, n: int) -> Frames:
+def read_frames(path: Path, n: int, *, conceal: bool = False) -> Frames:
     """n frames of a video file, sampled uniformly.
 
     The first video stream is read where a file has several. Frames are turned and mirrored as the file asks players to
@@ -67,6 +70,8 @@ def read_frames(path: Path, n: int) -> Frames:
     Args:
         path: a file that FFmpeg can decode.
         n: frames to take.
+        conceal: let the decoder paint over damage, as players do: frames keep their numbers, pictures may be wrong, and
+            one that does not come out at all is the nearest that does.
 
     Returns:
         RGB, shape (n, height, width, 3).
@@ -80,10 +85,10 @@ def read_frames(path: Path, n: int) -> Frames:
     if not path.is_file():
         raise MissingFileError(f"the video {path} is missing")
     try:
-        frames = _read(path, n)
+        frames = _read(path, n, conceal)
     except (av.error.FFmpegError, EOFError, UnicodeDecodeError) as problem:
         raise CorruptFileError(f"the video {path} cannot be decoded: {getattr(problem, 'strerror', None) or problem}; "
-                               "is it damaged or cut short?") from None
+                               f"is it damaged or cut short?{'' if conceal else CONCEAL}") from None
     sizes = sorted({(frame.shape[1], frame.shape[0]) for frame in frames})
     if len(sizes) > 1:
         said = " and ".join(f"{width} x {height}" for width, height in sizes)
@@ -91,8 +96,8 @@ def read_frames(path: Path, n: int) -> Frames:
     return np.stack(frames)
 
 
-def _read(path: Path, n: int) -> list[Frames]:
-    with _opened(path) as (container, stream):
+def _read(path: Path, n: int, conceal: bool) -> list[Frames]:
+    with _opened(path, conceal=conceal) as (container, stream):
         timeline = _timeline(container, stream)
         mp4, frames = "mp4" in container.format.name, stream.frames
         # MP4 says in its header how many frames there must be; other containers may not know, or guess.
@@ -101,32 +106,37 @@ def _read(path: Path, n: int) -> list[Frames]:
         if timeline.exact and not timeline.times:
             raise CorruptFileError(f"the video {path} holds no frames")
         if not timeline.exact:
-            return _read_all(path, n, timeline)
+            return _read_all(path, n, timeline, conceal)
         indices = sample_indices(len(timeline.times), n)
         wanted = [timeline.times[i] for i in indices]
         needed = sorted(set(wanted))
         jumps = list(_jumps(needed, timeline))
-        found = _found(container, stream, jumps)
+        found = _found(container, stream, jumps, conceal=conceal)
         open_h264 = timeline.open and stream.codec_context.name == "h264"
     if len(found) < len(needed) and open_h264:
-        with _opened(path, threads=False) as (container, stream):
-            found = _found(container, stream, jumps, forgiving=True)
+        with _opened(path, threads=False, conceal=conceal) as (container, stream):
+            found = _found(container, stream, jumps, forgiving=True, conceal=conceal)
     # What is called a key frame may give whole pictures only some frames later (intra refresh), and some containers
     # are sought inexactly: so once more from the start.
     if len(found) < len(needed):
-        with _opened(path) as (container, stream):
-            found = _found(container, stream, [(None, needed)])
+        with _opened(path, conceal=conceal) as (container, stream):
+            found = _found(container, stream, [(None, needed)], conceal=conceal)
     lost = [i for i, time in zip(indices, wanted, strict=True) if time not in found]
     if lost and not mp4:  # elsewhere packets and frames need not match one to one
-        return _read_all(path, n, timeline)
+        return _read_all(path, n, timeline, conceal)
+    if lost and conceal and found:
+        return [found[time if time in found else min(found, key=lambda at: abs(at - time))] for time in wanted]
     if lost:
-        raise CorruptFileError(f"frame {lost[0]} of the video {path} cannot be decoded; is the file damaged?")
+        raise CorruptFileError(f"frame {lost[0]} of the video {path} cannot be decoded; is the file damaged?"
+                               f"{'' if conceal else CONCEAL}")
     return [found[time] for time in wanted]
 
 
 @contextmanager
-def _opened(path: Path, *, threads: bool = True, edits: bool = True) -> Iterator[tuple[Any, Any]]:
-    """A file and its first video stream, with a decoder that nothing was sent to and that reports errors.
+def _opened(path: Path, *, threads: bool = True, edits: bool = True,
+            conceal: bool = False) -> Iterator[tuple[Any, Any]]:
+    """A file and its first video stream, with a decoder that nothing was sent to and that reports errors if it may not
+    conceal them.
 
     By itself a decoder of FFmpeg paints over what it cannot decode, and says so nowhere that PyAV could see. With
     several threads an error comes some packets late, and nothing comes after it.
@@ -137,7 +147,8 @@ def _opened(path: Path, *, threads: bool = True, edits: bool = True) -> Iterator
         if not container.streams.video:
             raise CorruptFileError(f"{path} holds no video")
         stream = container.streams.video[0]
-        stream.codec_context.options = {"err_detect": "crccheck+explode"}
+        if not conceal:
+            stream.codec_context.options = {"err_detect": "crccheck+explode"}
         stream.thread_type = "AUTO" if threads else "NONE"
         yield container, stream
 
@@ -188,21 +199,21 @@ def _timeline(container: Any, stream: Any) -> _Timeline:
 
 
 def _found(container: Any, stream: Any, groups: Sequence[tuple[int | None, list[int]]],
-           forgiving: bool = False) -> dict[int, Frames]:
-    """The frames shown at these times, as far as they come before an error."""
+           forgiving: bool = False, conceal: bool = False) -> dict[int, Frames]:
+    """The frames shown at these times, as far as they come before an error that is not let pass."""
     import av.error
 
     found: dict[int, Frames] = {}
     try:
         for start, group in groups:
-            found.update(_decode(container, stream, start, group, forgiving))
+            found.update(_decode(container, stream, start, group, forgiving, conceal))
     except (av.error.FFmpegError, EOFError):
         return found
     return found
 
 
 def _decode(container: Any, stream: Any, start: int | None, group: list[int],
-            forgiving: bool) -> Iterator[tuple[int, Frames]]:
+            forgiving: bool, conceal: bool) -> Iterator[tuple[int, Frames]]:
     """The frames shown at these times, ascending, from the key frame at `start` or the first; what does not come is
     left out.
 
@@ -224,19 +235,19 @@ def _decode(container: Any, stream: Any, start: int | None, group: list[int],
         try:
             frames = packet.decode()
         except av.error.InvalidDataError:
-            if not forgiving or packet.is_keyframe:
+            if not conceal and (not forgiving or packet.is_keyframe):
                 raise
             frames = []
         forgiving = forgiving and not frames
-        yield from _taken(frames, group)
+        yield from _taken(frames, group, conceal)
         missing.discard(packet.pts)
         if not missing:  # what the last one refers to was decoded before it; only the decoder's delay is left
-            yield from _taken(codec.decode(None), group)
+            yield from _taken(codec.decode(None), group, conceal)
             break
 
 
-def _taken(frames: Iterable[Any], group: Collection[int]) -> Iterator[tuple[int, Frames]]:
-    return ((f.pts, _picture(f)) for f in frames if f.pts in group and not f.is_corrupt)
+def _taken(frames: Iterable[Any], group: Collection[int], conceal: bool) -> Iterator[tuple[int, Frames]]:
+    return ((f.pts, _picture(f)) for f in frames if f.pts in group and (conceal or not f.is_corrupt))
 
 
 def _picture(frame: Any) -> Frames:
@@ -277,19 +288,20 @@ def _jumps(wanted: list[int], timeline: _Timeline) -> Iterator[tuple[int, list[i
     yield start, group
 
 
-def _read_all(path: Path, n: int, timeline: _Timeline) -> list[Frames]:
+def _read_all(path: Path, n: int, timeline: _Timeline, conceal: bool) -> list[Frames]:
     """n frames of a stream whose packets do not tell how many frames come: decode once to count, once to take."""
-    with _opened(path, threads=timeline.keyed) as (container, stream):
-        total = sum(1 for _ in _every(container, stream, timeline))
+    with _opened(path, threads=timeline.keyed, conceal=conceal) as (container, stream):
+        total = sum(1 for _ in _every(container, stream, timeline, conceal))
     if not total:
         raise CorruptFileError(f"the video {path} holds no frames")
     indices = sample_indices(total, n)
-    with _opened(path, threads=timeline.keyed) as (container, stream):
-        found = {i: _picture(frame) for i, frame in enumerate(_every(container, stream, timeline)) if i in indices}
+    with _opened(path, threads=timeline.keyed, conceal=conceal) as (container, stream):
+        every = enumerate(_every(container, stream, timeline, conceal))
+        found = {i: _picture(frame) for i, frame in every if i in indices}
     return [found[i] for i in indices]
 
 
-def _every(container: Any, stream: Any, timeline: _Timeline) -> Iterator[Any]:
+def _every(container: Any, stream: Any, timeline: _Timeline, conceal: bool) -> Iterator[Any]:
     """Every frame. A recording that starts between key frames cannot be decoded up to the first of them, nor can what
     is shown just before that."""
     import av.error
@@ -302,7 +314,7 @@ def _every(container: Any, stream: Any, timeline: _Timeline) -> Iterator[Any]:
         try:
             frames = packet.decode()
         except av.error.InvalidDataError:
-            if not forgiving or packet.is_keyframe:
+            if not conceal and (not forgiving or packet.is_keyframe):
                 raise
             continue
         forgiving = forgiving and not frames
