@@ -260,6 +260,8 @@ def test_standing_files_do_not_disturb(done):
 
 INTERRUPTED = """
 import os, pickle, signal, sys, threading
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started the tests may have it ignored
 from vidscale.runs.attempt import attempt_unless_interrupted
 
 task = pickle.load(open(sys.argv[1], "rb"))
