@@ -16,7 +16,13 @@ from machine import say, settle_threads
 
 
 def peak_mib() -> float:
-    """Largest resident size of this process so far; the kernel counts in KiB, macOS in bytes."""
+    """Largest resident size of this process so far; the kernel counts in KiB, macOS in bytes.
+
+    Linux keeps what `ru_maxrss` was before the process became this program, that is, its parent's size.
+    """
+    status = Path("/proc/self/status")
+    if status.is_file():
+        return next(float(line.split()[1]) for line in status.read_text().splitlines() if "VmHWM" in line) / 2**10
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
