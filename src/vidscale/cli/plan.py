@@ -183,8 +183,7 @@ def _isoflops(ranges: Ranges, lattice: "Lattice", cost: "PlanCost") -> "list[Swe
     return [isoflop_design(budgets=_list(ranges.budgets, "--budgets", PAPER_BUDGETS), tolerance=ranges.tolerance,
                            data_size=size, lattice=lattice, cost=cost.model(), extension=extension,
                            seeds=_seeds(ranges.seeds, "--seeds"))
-            for size in _sizes(ranges.isoflop_data_sizes, "--isoflop-data-sizes",
-                                    (PAPER_ISOFLOP_DATA_SIZE,))]
+            for size in _sizes(ranges.isoflop_data_sizes, "--isoflop-data-sizes", (PAPER_ISOFLOP_DATA_SIZE,))]
 
 
 def _grids(ranges: Ranges, lattice: "Lattice", cost: "PlanCost") -> "list[SweepDesign]":
@@ -209,22 +208,21 @@ def _lattice(ranges: Ranges, recipe: "Recipe | None") -> "Lattice":
     usual = {name: published.levels[name].tolist() for name in FACTORS}
     if recipe is not None:
         usual[LM_PARAMS] = sorted(each.lm_params for each in recipe.model.language_models)
-    levels = {name: np.array(_levels(name, given[name], usual[name])) for name in FACTORS}
+    levels = {name: np.array(_levels(name, given[name], f"--{name.replace('_', '-')}", usual[name]))
+              for name in FACTORS}
     return Lattice(name="given", levels=levels)
 
 
 def _sizes(text: str | None, option: str, default: Sequence[float]) -> list[float]:
-    from vidscale.cli.words import factor_value
     from vidscale.space import DATA_SIZE
 
-    return [factor_value(DATA_SIZE, value, option) for value in _list(text, option, default)]
+    return _levels(DATA_SIZE, text, option, default)
 
 
-def _levels(name: str, text: str | None, default: Sequence[float]) -> list[float]:
-    """Levels of a factor, each one that it can have."""
+def _levels(name: str, text: str | None, option: str, default: Sequence[float]) -> list[float]:
+    """Levels of a factor or data sizes, each one that it can have."""
     from vidscale.cli.words import factor_value
 
-    option = f"--{name.replace('_', '-')}"
     return [factor_value(name, value, option) for value in _list(text, option, default)]
 
 
@@ -299,8 +297,7 @@ def _check(recipe: "Recipe", planned: "SweepPlan") -> None:
         recipe.language_model(size)
     for tokens in sorted({run.factors.tokens_per_frame for run in planned.runs}):
         recipe.check_tokens(tokens)
-    for size in sorted({run.data_size for run in planned.runs}):
-        recipe.check_data_size(size)
+    recipe.check_data_sizes({run.data_size for run in planned.runs})
 
 
 def _no_recipe(planned: "SweepPlan") -> list[str]:

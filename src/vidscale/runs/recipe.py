@@ -9,7 +9,7 @@ import json
 import math
 import tomllib
 import types
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -193,18 +193,19 @@ class Recipe:
                              f"{tower.grid} × {tower.grid} patches; plan squares up to {tower.grid**2}: "
                              "--tokens-per-frame")
 
-    def check_data_size(self, data_size: float) -> None:
+    def check_data_sizes(self, data_sizes: Iterable[float]) -> None:
         """Raise InputError where a run cannot see so many examples: a part of one, or more than the file here holds."""
-        count, place = examples(data_size), self.data.train
+        counts, place = sorted(examples(size) for size in data_sizes), self.data.train
         try:
             if place.stat().st_size > COUNTED_BYTES:
                 return
             held = json.loads(place.read_bytes())
         except (OSError, ValueError, RecursionError):
             return  # it is not here, or a run says what is wrong with it
-        if isinstance(held, list) and len(held) < count:
-            raise InputError(f"data_size is {count}, and {place} holds {len(held)} examples; plan sizes up to that: "
-                             "--data-sizes, --isoflop-data-sizes")
+        for count in counts:
+            if isinstance(held, list) and len(held) < count:
+                raise InputError(f"data_size is {count}, and {place} holds {len(held)} examples; plan sizes up to "
+                                 "that: --data-sizes, --isoflop-data-sizes")
 
     def steps(self, data_size: float) -> int:
         """Optimiser steps of a run: every one of n examples is seen once, so the last batch may be smaller."""

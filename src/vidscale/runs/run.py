@@ -267,6 +267,7 @@ def _work(folder: Path, journal: _Journal, stop: Callable[[], bool]) -> None:
         tokens_per_frame=int(spec.factors.tokens_per_frame), tower_layer=recipe.model.tower_layer,
         pooling=recipe.model.pooling, projector=language.projector or recipe.model.projector,
         attention=recipe.model.attention, seed=spec.seed)
+    encoder = recipe.encoder()  # a tower that cannot be priced is found before training, not after it
     with team() as members:
         clips, speller = _inputs(job, model, tokenizer)
         for question in job.questions:  # those that cannot be asked are found before training, not after it
@@ -282,7 +283,7 @@ def _work(folder: Path, journal: _Journal, stop: Callable[[], bool]) -> None:
         if training.keep_checkpoint:
             _keep(folder, model, members)
         wall = before + time.monotonic() - started
-        rows = _rows(job, task_scores(job.questions, answers), progress, members, wall)
+        rows = _rows(job, task_scores(job.questions, answers), progress, members, wall, encoder)
         if members.leads:
             replace_file(folder / ROWS_FILE, _as_csv(rows).encode())
     mean = sum(row["error"] for row in rows) / len(rows)
@@ -315,7 +316,7 @@ def _inputs(job: _Job, model: Any, tokenizer: Any) -> "tuple[Clips, Any]":
 
 
 def _rows(job: _Job, scores: "Sequence[TaskScore]", progress: "Progress", members: "Team",
-          wall: float) -> list[dict[str, Any]]:
+          wall: float, encoder: tuple[float, float]) -> list[dict[str, Any]]:
     """The measurements: a row per task, in the columns of the schema, then where they come from."""
     from vidscale.runs.flops import peak_flops
     from vidscale.runs.video import FRAME_RULE
@@ -332,7 +333,7 @@ def _rows(job: _Job, scores: "Sequence[TaskScore]", progress: "Progress", member
         "train_loss": progress.loss, "frame_rule": FRAME_RULE, "pooling": job.recipe.model.pooling,
         "recipe_hash": job.recipe_hash[:16], "data_hash": job.data_hash[:16],
     }
-    encoder_params, encoder_tokens = job.recipe.encoder()
+    encoder_params, encoder_tokens = encoder
     own = {**job.spec.factors.as_dict(), "data_size": job.spec.data_size, "sweep": job.spec.sweep,
            "seed": job.spec.seed, "run_id": job.spec.run_id}
     return [{**own, "task": score.task, "error": score.error, "n_eval": score.n_eval, "chance": score.chance,

@@ -34,6 +34,7 @@ from vidscale.validate import (
 
 Floats = NDArray[np.float64]
 
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Study:
     """The answer with everything it rests on.
